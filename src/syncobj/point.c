@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Points: finding a point's fence, adding points, and handing out the fds
+ * that come of it.
+ */
+#include <linux/dma-fence.h>
+#include <linux/file.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "syncobj_private.h"
+#include "watch.h"
+
+/**
+ * syncobj_point_get() - the fence of a point
+ * @syncobj:	held by the caller
+ * @point:	0 is any fence
+ *
+ * Context: any in which the last reference to a fence may be dropped.
+ * Return: the fence, referenced; NULL if the point has not been submitted.
+ */
+struct dma_fence *syncobj_point_get(struct drm_syncobj *syncobj, u64 point)
+{
+	struct dma_fence *fence = drm_syncobj_fence_get(syncobj);
+
+	if (!fence)
+		return NULL;
+
+	if (dma_fence_chain_find_seqno(&fence, point)) {
+		dma_fence_put(fence);
+		return NULL;
+	}
+	/* A point that has signalled and been collapsed has no fence left. */
+	return fence ?: dma_fence_get_stub();
+}
+
+/**
+ * syncobj_chain_alloc() - memory for one point
+ *
+ * As dma_fence_chain_alloc(), but charged to the caller's memory cgroup: one
+ * fence that does not signal keeps all points behind it in memory.
+ *
+ * Context: process, may sleep.
+ * Return: the node, for drm_syncobj_add_point() or dma_fence_chain_free();
+ * or NULL.
+ */
+struct dma_fence_chain *syncobj_chain_alloc(void)
+{
+	return kmalloc(sizeof(struct dma_fence_chain), GFP_KERNEL_ACCOUNT);
+}
+
+/**
+ * syncobj_point_set() - give a syncobj a fence
+ * @syncobj:	held by the caller
+ * @point:	the point to add; 0 replaces the fence instead
+ * @fence:	gains a reference
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int syncobj_point_set(struct drm_syncobj *syncobj, u64 point,
+		      struct dma_fence *fence)
+{
+	if (point) {
+		struct dma_fence_chain *chain = syncobj_chain_alloc();
+
+		if (!chain)
+			return -ENOMEM;
+		drm_syncobj_add_point(syncobj, chain, fence, point);
+	} else {
+		/* The fence that goes is not to be missed by a watch. */
+		syncobj_watch_kick(syncobj);
+		drm_syncobj_replace_fence(syncobj, fence);
+	}
+	syncobj_watch_kick(syncobj);
+	return 0;
+}
+
+/**
+ * syncobj_publish_fd() - give the caller a file as a new fd
+ * @file:	consumed, also on an error; an ERR_PTR is passed on
+ * @out:	where the fd goes
+ *
+ * The fd is close-on-exec, and not visible to the process before @out has
+ * been written.
+ *
+ * Context: process, may sleep.
+ * Return: 0, -EMFILE, -EFAULT, or the error in @file.
+ */
+int syncobj_publish_fd(struct file *file, __s32 __user *out)
+{
+	int fd;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		fput(file);
+		return fd;
+	}
+	if (put_user(fd, out)) {
+		put_unused_fd(fd);
+		fput(file);
+		return -EFAULT;
+	}
+	fd_install(fd, file);
+	return 0;
+}
