@@ -3,7 +3,9 @@
  * Points: finding a point's fence, adding points, and handing out the fds
  * that come of it.
  */
-#include <linux/dma-fence.h>
+#include <linux/dma-fence-chain.h>
+#include <linux/dma-fence-unwrap.h>
+#include <linux/err.h>
 #include <linux/file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -49,6 +51,50 @@ struct dma_fence_chain *syncobj_chain_alloc(void)
 	return kmalloc(sizeof(struct dma_fence_chain), GFP_KERNEL_ACCOUNT);
 }
 
+/*
+ * A chain may not become a link of another: it is replaced by the fences that
+ * it stands for. Other fences stay as they are, so that their error does.
+ */
+static struct dma_fence *syncobj_fence_flatten(struct dma_fence *fence)
+{
+	if (to_dma_fence_chain(fence))
+		return dma_fence_unwrap_merge(fence);
+	return dma_fence_get(fence);
+}
+
+static int syncobj_point_add(struct drm_syncobj *syncobj, u64 point,
+			     struct dma_fence *fence)
+{
+	struct dma_fence_chain *chain;
+	struct dma_fence *flat;
+
+	flat = syncobj_fence_flatten(fence);
+	if (!flat)
+		return -ENOMEM;
+
+	chain = syncobj_chain_alloc();
+	if (chain)
+		drm_syncobj_add_point(syncobj, chain, flat, point);
+	dma_fence_put(flat);
+	return chain ? 0 : -ENOMEM;
+}
+
+/**
+ * syncobj_fence_replace() - replace a syncobj's fence
+ * @syncobj:	held by the caller
+ * @fence:	gains a reference; NULL for none
+ *
+ * Context: process, may sleep.
+ */
+void syncobj_fence_replace(struct drm_syncobj *syncobj,
+			   struct dma_fence *fence)
+{
+	/* The fence that goes is not to be missed by a watch. */
+	syncobj_watch_kick(syncobj);
+	drm_syncobj_replace_fence(syncobj, fence);
+	syncobj_watch_kick(syncobj);
+}
+
 /**
  * syncobj_point_set() - give a syncobj a fence
  * @syncobj:	held by the caller
@@ -61,19 +107,17 @@ struct dma_fence_chain *syncobj_chain_alloc(void)
 int syncobj_point_set(struct drm_syncobj *syncobj, u64 point,
 		      struct dma_fence *fence)
 {
-	if (point) {
-		struct dma_fence_chain *chain = syncobj_chain_alloc();
+	int ret;
 
-		if (!chain)
-			return -ENOMEM;
-		drm_syncobj_add_point(syncobj, chain, fence, point);
-	} else {
-		/* The fence that goes is not to be missed by a watch. */
-		syncobj_watch_kick(syncobj);
-		drm_syncobj_replace_fence(syncobj, fence);
+	if (!point) {
+		syncobj_fence_replace(syncobj, fence);
+		return 0;
 	}
-	syncobj_watch_kick(syncobj);
-	return 0;
+
+	ret = syncobj_point_add(syncobj, point, fence);
+	if (!ret)
+		syncobj_watch_kick(syncobj);
+	return ret;
 }
 
 /**

@@ -65,13 +65,8 @@ int syncobj_reset_ioctl(void __user *argp)
 	if (ret)
 		return ret;
 
-	for (i = 0; i < array.count; i++) {
-		struct drm_syncobj *syncobj = syncobj_array_obj(&array, i);
-
-		/* The fence that goes is not to be missed by a watch. */
-		syncobj_watch_kick(syncobj);
-		drm_syncobj_replace_fence(syncobj, NULL);
-	}
+	for (i = 0; i < array.count; i++)
+		syncobj_fence_replace(syncobj_array_obj(&array, i), NULL);
 
 	syncobj_array_put(&array);
 	return 0;

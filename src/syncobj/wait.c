@@ -12,7 +12,6 @@
  * O(n^2) looks. Waiting for any looks at all entries at each wake-up.
  */
 #include <linux/dma-fence-chain.h>
-#include <linux/dma-fence-unwrap.h>
 #include <linux/file.h>
 #include <linux/hrtimer.h>
 #include <linux/ktime.h>
@@ -294,19 +293,6 @@ int syncobj_transfer_ioctl(void __user *argp)
 	fence = syncobj_transfer_source(src, args.src_point, args.flags);
 	if (IS_ERR(fence))
 		return PTR_ERR(fence);
-
-	if (args.dst_point) {
-		/*
-		 * A chain may not become a link of another: the source's point
-		 * is replaced by the fences that it stands for.
-		 */
-		struct dma_fence *merged = dma_fence_unwrap_merge(fence);
-
-		dma_fence_put(fence);
-		if (!merged)
-			return -ENOMEM;
-		fence = merged;
-	}
 
 	ret = syncobj_point_set(dst, args.dst_point, fence);
 	dma_fence_put(fence);
