@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "module_util.h"
+#include "syncobj_util.h"
+
+static int open_in(const char *dir, const char *name)
+{
+	int fd, dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	char file[64];
+
+	if (dir_fd < 0)
+		return -1;
+	snprintf(file, sizeof(file), "%s.ko", name);
+	fd = openat(dir_fd, file, O_RDONLY | O_CLOEXEC);
+	close(dir_fd);
+	return fd;
+}
+
+static int module_file(const char *name)
+{
+	const char *env = getenv("BUFSYNC_MODDIR");
+	char exe[PATH_MAX / 2] = "", path[PATH_MAX];
+	int fd;
+
+	if (env)
+		return open_in(env, name);
+
+	if (readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0) {
+		dirname(exe);
+		snprintf(path, sizeof(path), "%s/modules", exe);
+		fd = open_in(path, name);
+		if (fd >= 0)
+			return fd;
+		snprintf(path, sizeof(path), "%s/../modules", exe);
+		fd = open_in(path, name);
+		if (fd >= 0)
+			return fd;
+	}
+	return open_in("/mnt/share/modules", name);
+}
+
+int module_load(const char *name)
+{
+	int ret, fd;
+
+	/* Much quicker than to have the kernel read the file first. */
+	if (module_loaded(name))
+		return -EEXIST;
+	fd = module_file(name);
+	if (fd < 0)
+		return -errno;
+	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+int module_unload(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+bool module_loaded(const char *name)
+{
+	return module_refcnt(name) >= 0;
+}
+
+int module_refcnt(const char *name)
+{
+	char path[PATH_MAX];
+	int count = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/refcnt", name);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	if (fscanf(f, "%d", &count) != 1)
+		count = -1;
+	fclose(f);
+	return count;
+}
+
+int module_settle(const char *name, int want)
+{
+	int64_t end = in_ms(6000);
+
+	while (module_refcnt(name) != want && now_ns() < end)
+		sleep_ms(10);
+	return module_refcnt(name);
+}
+
+int module_probe(const char *name)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execlp("modprobe", "modprobe", "--", name, NULL);
+		execl("/sbin/modprobe", "modprobe", "--", name, NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+int node_open(const char *path)
+{
+	int64_t end = in_ms(5000);
+	int fd;
+
+	do {
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+		sleep_ms(10);
+	} while (now_ns() < end);
+	return -errno;
+}
+
+int kmsg_start(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	lseek(fd, 0, SEEK_END);
+	return fd;
+}
+
+size_t kmsg_read(int fd, char *buf, size_t size)
+{
+	size_t used = 0;
+	char record[8192];
+	const char *text;
+	ssize_t n;
+
+	buf[0] = '\0';
+	for (;;) {
+		n = read(fd, record, sizeof(record) - 1);
+		if (n < 0 && errno == EPIPE)
+			continue;
+		if (n <= 0)
+			return used;
+		record[n] = '\0';
+		/* prefix;text\n and, indented, what else is known of it */
+		text = strchr(record, ';');
+		text = text ? text + 1 : record;
+		n = strcspn(text, "\n");
+		if (used + n + 2 > size)
+			return used;
+		memcpy(buf + used, text, n);
+		used += n;
+		buf[used++] = '\n';
+		buf[used] = '\0';
+	}
+}
+
+const char *kmsg_splat(const char *buf)
+{
+	static const char * const words[] = {
+		"BUG:", "WARNING:", "Oops", "Call Trace", "refcount_t:",
+		"general protection", "possible ", "KASAN", "hung task",
+		"soft lockup", "page allocation failure", "list_add corruption",
+		"list_del corruption", "stack-protector", "UBSAN", NULL
+	};
+	const char *found;
+	int i;
+
+	for (i = 0; words[i]; i++) {
+		found = strstr(buf, words[i]);
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+unsigned long taint_bits(void)
+{
+	FILE *f = fopen("/proc/sys/kernel/tainted", "re");
+	unsigned long taint = ~0UL;
+
+	if (!f)
+		return taint;
+	if (fscanf(f, "%lu", &taint) != 1)
+		taint = ~0UL;
+	fclose(f);
+	return taint & ((1UL << 7) | (1UL << 9));
+}
+
+int count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *de;
+	int count = 0;
+
+	if (!dir)
+		return -errno;
+	while ((de = readdir(dir)))
+		count += isdigit((unsigned char)de->d_name[0]) != 0;
+	closedir(dir);
+	/* less the directory's own */
+	return count - 1;
+}
+
+static long meminfo_kib(const char *field)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	char line[256];
+	long kib = -1;
+
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, field, strlen(field)) &&
+		    line[strlen(field)] == ':') {
+			kib = atol(line + strlen(field) + 1);
+			break;
+		}
+	}
+	fclose(f);
+	return kib;
+}
+
+/* Empty slab pages stay with their cache until it is told to shrink. */
+static void slab_shrink(void)
+{
+	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "3", 1) != 1)
+		perror("drop_caches");
+	close(fd);
+}
+
+long slab_kib(void)
+{
+	long last = LONG_MAX, kib;
+	int tries;
+
+	/* Until it does not fall any more, with some time for RCU. */
+	for (tries = 0; tries < 10; tries++) {
+		slab_shrink();
+		sleep_ms(150);
+		kib = meminfo_kib("SUnreclaim");
+		if (kib < 0 || kib >= last)
+			return kib;
+		last = kib;
+	}
+	return last;
+}
+
+struct slab_caches {
+	int count;
+	struct {
+		char name[64];
+		unsigned long active;
+		unsigned long total;
+		unsigned long size;
+	} caches[512];
+};
+
+struct slab_caches *slab_caches_read(void)
+{
+	struct slab_caches *s = calloc(1, sizeof(*s));
+	FILE *f = fopen("/proc/slabinfo", "re");
+	char line[512];
+
+	while (s && f && s->count < 512 && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63s %lu %lu %lu",
+			   s->caches[s->count].name,
+			   &s->caches[s->count].active,
+			   &s->caches[s->count].total,
+			   &s->caches[s->count].size) == 4)
+			s->count++;
+	}
+	if (f)
+		fclose(f);
+	return s;
+}
+
+void slab_caches_report(const struct slab_caches *before,
+			const struct slab_caches *after)
+{
+	long kib;
+	int a, b;
+
+	for (a = 0; after && a < after->count; a++) {
+		for (b = 0; before && b < before->count; b++)
+			if (!strcmp(after->caches[a].name,
+				    before->caches[b].name))
+				break;
+		if (!before || b == before->count)
+			continue;
+		kib = (long)(after->caches[a].total - before->caches[b].total) *
+			(long)after->caches[a].size / 1024;
+		if (kib < 64 && kib > -64)
+			continue;
+		fprintf(stderr, "# %s: %+ld KiB, %+ld in use\n",
+			after->caches[a].name, kib,
+			(long)(after->caches[a].active -
+			       before->caches[b].active));
+	}
+}

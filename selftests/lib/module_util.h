@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Modules, the kernel's log, and what a process or the kernel holds. */
+#ifndef _MODULE_UTIL_H
+#define _MODULE_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Test-only modules lie in $BUFSYNC_MODDIR, or in modules/ beside or above the
+ * program, or in /mnt/share/modules. Returns 0 or the negative errno of
+ * finit_module(), -ENOENT if there is no such file.
+ */
+int module_load(const char *name);
+/* delete_module(), without waiting and without force */
+int module_unload(const char *name);
+bool module_loaded(const char *name);
+/* -1 if not loaded */
+int module_refcnt(const char *name);
+/* Waits until the count is @want, or gives up; returns the count. */
+int module_settle(const char *name, int want);
+/* modprobe, the program; returns its exit status */
+int module_probe(const char *name);
+/* Opens a device node that may be about to appear. */
+int node_open(const char *path);
+
+/* The kernel's log from kmsg_start() on. */
+int kmsg_start(void);
+size_t kmsg_read(int fd, char *buf, size_t size);
+/* A line that no test may cause; NULL if there is none in buf. */
+const char *kmsg_splat(const char *buf);
+
+/* Bits D (oops) and W (warning) of the kernel's taint */
+unsigned long taint_bits(void);
+
+/* Open fds of this process */
+int count_fds(void);
+
+/* Unreclaimable slab in KiB once it has settled */
+long slab_kib(void);
+
+/* Which caches have grown: take two of them, then report. */
+struct slab_caches;
+struct slab_caches *slab_caches_read(void);
+void slab_caches_report(const struct slab_caches *before,
+			const struct slab_caches *after);
+
+#endif /* _MODULE_UTIL_H */

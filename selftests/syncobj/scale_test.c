@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Many registrations, and what is left when nobody wants them any more:
+ * nothing.
+ */
+#include <sys/resource.h>
+
+#include "env_util.h"
+
+#define OBJECTS		5000
+#define POINTS		2
+/* registrations made and abandoned in each way, and at a time */
+#define CYCLES		50000
+#define AT_A_TIME	500
+
+FIXTURE(scale) {
+	struct env env;
+	int refs;
+};
+
+FIXTURE_SETUP(scale)
+{
+	struct rlimit limit = { 3 * OBJECTS, 3 * OBJECTS };
+
+	env_setup(_metadata, &self->env);
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	self->refs = module_refcnt("syncobj");
+}
+
+FIXTURE_TEARDOWN(scale)
+{
+	env_teardown(_metadata, &self->env);
+}
+
+static uint64_t collect(int efd, uint64_t want)
+{
+	uint64_t sum = 0, got;
+
+	while (sum < want && (got = efd_wait(efd)))
+		sum += got;
+	return sum + efd_take(efd);
+}
+
+/* 5000 syncobjs x 2 points, one eventfd */
+TEST_F_TIMEOUT(scale, many_syncobjs, 120)
+{
+	int *so = calloc(OBJECTS, sizeof(*so));
+	uint64_t *points = calloc(OBJECTS, sizeof(*points));
+	struct syncobj_eventfd_args *entries;
+	int efd = efd_new(), i, p;
+
+	entries = calloc(OBJECTS, sizeof(*entries));
+	ASSERT_NE(NULL, entries);
+	for (i = 0; i < OBJECTS; i++) {
+		so[i] = so_create(self->env.dev, 0);
+		ASSERT_GE(so[i], 0);
+		entries[i].syncobj_fd = so[i];
+		entries[i].eventfd = efd;
+	}
+	for (p = 1; p <= POINTS; p++) {
+		for (i = 0; i < OBJECTS; i++)
+			entries[i].point = p;
+		ASSERT_EQ(0, so_batch(self->env.dev, entries, OBJECTS, NULL));
+	}
+	EXPECT_EQ(0, efd_quiet(efd));
+	for (p = 1; p <= POINTS; p++) {
+		for (i = 0; i < OBJECTS; i++)
+			points[i] = p;
+		ASSERT_EQ(0, so_signal(self->env.dev, so, points, OBJECTS));
+		EXPECT_EQ(OBJECTS, collect(efd, OBJECTS)) TH_LOG("point %d", p);
+	}
+	EXPECT_EQ(self->refs, module_settle("syncobj", self->refs));
+}
+
+/* 5000 points of one syncobj, on 100 eventfds */
+TEST_F_TIMEOUT(scale, many_points, 120)
+{
+	int so = so_create(self->env.dev, 0), efd[100], i;
+	uint64_t sum = 0;
+
+	for (i = 0; i < 100; i++)
+		efd[i] = efd_new();
+	for (i = 0; i < 5000; i++)
+		ASSERT_EQ(0, so_eventfd(self->env.dev, so, efd[i % 100], i + 1,
+					0));
+	ASSERT_EQ(0, so_signal1(self->env.dev, so, 1000));
+	for (i = 0; i < 100; i++)
+		sum += collect(efd[i], 10);
+	EXPECT_EQ(1000, sum);
+	ASSERT_EQ(0, so_signal1(self->env.dev, so, 5000));
+	for (i = 0; i < 100; i++)
+		EXPECT_EQ(40, collect(efd[i], 40));
+	EXPECT_EQ(self->refs, module_settle("syncobj", self->refs));
+}
+
+/* A fence with thousands of registrations on it */
+TEST_F_TIMEOUT(scale, many_on_one_fence, 120)
+{
+	int so = so_create(self->env.dev, 0), efd = efd_new(), i;
+	uint32_t id;
+
+	ASSERT_EQ(0, tf_add(self->env.tf, self->env.dev, so, 1, 0, &id));
+	for (i = 0; i < 5000; i++)
+		ASSERT_EQ(0, so_eventfd(self->env.dev, so, efd, 1, 0));
+	EXPECT_EQ(0, efd_take(efd));
+	ASSERT_EQ(0, tf_signal_how(self->env.tf, id, 0, TEST_FENCE_IRQ, 0));
+	EXPECT_EQ(5000, collect(efd, 5000));
+	EXPECT_EQ(self->refs, module_settle("syncobj", self->refs));
+}
+
+/*
+ * The four ways to abandon: the eventfd goes, the syncobj goes, both go while
+ * the fence stays, and a second syncobj keeps the fence.
+ */
+static int abandon(FIXTURE_DATA(scale) *self, int way, int cycles, int fence)
+{
+	int dev = self->env.dev, so[AT_A_TIME], efd, i, ret;
+
+	for (; cycles > 0; cycles -= AT_A_TIME) {
+		efd = efd_new();
+		for (i = 0; i < AT_A_TIME; i++) {
+			so[i] = so_create(dev, 0);
+			if (so[i] < 0)
+				return so[i];
+			if (way >= 2) {
+				ret = so_import(dev, so[i], fence, 1);
+				if (ret)
+					return ret;
+			}
+			ret = so_eventfd(dev, so[i], efd, 1 + (way == 3), 0);
+			if (ret)
+				return ret;
+		}
+		if (way != 1)
+			close(efd);
+		for (i = 0; i < AT_A_TIME; i++)
+			close(so[i]);
+		if (way == 1)
+			close(efd);
+	}
+	return 0;
+}
+
+/* 200,000 registrations later slab use is where it was. */
+TEST_F_TIMEOUT(scale, abandoned, 300)
+{
+	struct slab_caches *caches;
+	long before, after;
+	uint32_t id;
+	int way, fence;
+
+	fence = tf_create(self->env.tf, 0, &id);
+	ASSERT_GE(fence, 0);
+	/* What is set up once and stays is set up now. */
+	for (way = 0; way < 4; way++)
+		ASSERT_EQ(0, abandon(self, way, 2 * AT_A_TIME, fence));
+	EXPECT_EQ(self->refs, module_settle("syncobj", self->refs));
+	before = slab_kib();
+	ASSERT_GT(before, 0);
+	caches = slab_caches_read();
+	for (way = 0; way < 4; way++)
+		ASSERT_EQ(0, abandon(self, way, CYCLES, fence));
+	EXPECT_EQ(self->refs, module_settle("syncobj", self->refs));
+	after = slab_kib();
+	TH_LOG("slab: %ld KiB before, %ld KiB after", before, after);
+	slab_caches_report(caches, slab_caches_read());
+	/* 32 bytes for each would be 6250 KiB. */
+	EXPECT_LT(after - before, 2048);
+}
+
+/* A control of the above: what is not abandoned does show. */
+TEST_F_TIMEOUT(scale, slab_shows_what_is_kept, 120)
+{
+	int so = so_create(self->env.dev, 0), efd = efd_new(), i;
+	long before = slab_kib();
+
+	for (i = 0; i < 10000; i++)
+		ASSERT_EQ(0, so_eventfd(self->env.dev, so, efd, 1 + i, 0));
+	EXPECT_GT(slab_kib() - before, 512);
+	close(efd);
+	EXPECT_EQ(self->refs, module_settle("syncobj", self->refs));
+}
+
+TEST_HARNESS_MAIN
