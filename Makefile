@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# bufsync - the user's commands. "make help" lists them; what kbuild needs is
+# in src/.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+KERNELS ?=
+DESTDIR ?=
+udevdir ?= /usr/lib/udev/rules.d
+includedir ?= /usr/include
+
+export KVER
+
+.PHONY: help
+help:
+	@echo 'On any Debian 12 or newer, nothing installed (as root):'
+	@echo '  make demo       boot Debian 6.12 in QEMU with bufsync and show it at work'
+	@echo '  make check      all selftests on all kernels; KERNELS="6.1 7.3" takes some,'
+	@echo '                  KERNELS=host the kernel that runs here'
+	@echo '  make matrix     the same with the extra rows (PREEMPT_RT, 6.18)'
+	@echo '  make check-debug  the same on a kernel with KASAN, lockdep, kmemleak ...'
+	@echo '  make lint       checkpatch, W=1, sparse, shellcheck, codespell, house rules'
+	@echo '  scripts/vm      run a command, or a shell, in a guest'
+	@echo
+	@echo 'On the machine that shall have it (as root; KVER=RELEASE for another kernel):'
+	@echo '  make install    by dkms, with header files and udev rules'
+	@echo '  make uninstall'
+	@echo
+	@echo 'For developers:'
+	@echo '  make modules KDIR=DIR   build only'
+	@echo '  make clean              remove what that made'
+
+.PHONY: demo check matrix check-debug lint install uninstall
+demo:
+	@scripts/demo
+
+check:
+	@scripts/check $(KERNELS)
+
+matrix:
+	@scripts/check --all $(KERNELS)
+
+check-debug:
+	@scripts/check debug
+
+lint:
+	@scripts/lint
+
+install uninstall:
+	@scripts/install $@
+
+.PHONY: modules clean
+modules:
+	$(MAKE) -C src KDIR=$(KDIR) modules
+
+clean:
+	$(MAKE) -C src KDIR=$(KDIR) clean
+
+# What belongs beside the modules. DESTDIR is for packagers.
+.PHONY: install-files uninstall-files
+install-files:
+	install -d $(DESTDIR)$(includedir)/linux
+	install -m 644 include/uapi/linux/*.h $(DESTDIR)$(includedir)/linux
+	set -e; for f in etc/udev/*.rules; do [ ! -e "$$f" ] || \
+		install -D -m 644 "$$f" $(DESTDIR)$(udevdir)/"$${f##*/}"; done
+	set -e; for f in etc/modules-load.d/*.conf; do [ ! -e "$$f" ] || \
+		install -D -m 644 "$$f" $(DESTDIR)/etc/modules-load.d/"$${f##*/}"; done
+
+uninstall-files:
+	set -e; for f in include/uapi/linux/*.h; do \
+		rm -f $(DESTDIR)$(includedir)/linux/"$${f##*/}"; done
+	set -e; for f in etc/udev/*.rules; do \
+		rm -f $(DESTDIR)$(udevdir)/"$${f##*/}"; done
+	set -e; for f in etc/modules-load.d/*.conf; do \
+		rm -f $(DESTDIR)/etc/modules-load.d/"$${f##*/}"; done

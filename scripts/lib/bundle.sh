@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# bundle.sh - this tree, installed by dkms for one kernel, as a layer.
+#
+# A layer belongs to one content of the tree, one kernel and one root, and is
+# never changed once made: other trees and rows can be built and booted at the
+# same time.
+
+BUNDLE_PATHS='dkms.conf Makefile LICENSE src include compat etc'
+
+# bundle_files: what goes to /usr/src/bufsync-VERSION, NUL-separated, relative
+# to the tree. Nothing that git ignores, so no build output.
+bundle_files() {
+	local p paths=()
+	for p in $BUNDLE_PATHS; do
+		[[ ! -e $TREE/$p ]] || paths+=("$p")
+	done
+	# sudo: the tree may belong to another user.
+	if ! git -c safe.directory='*' -C "$TREE" ls-files -z --cached --others \
+		--exclude-standard --deduplicate -- "${paths[@]}" 2>/dev/null; then
+		# a tarball
+		(cd "$TREE" && find "${paths[@]}" -type f ! -name '.*' \
+			! -name '*.o' ! -name '*.ko' ! -name '*.mod*' -print0)
+	fi | while IFS= read -r -d '' p; do
+		[[ ! -f $TREE/$p ]] || printf '%s\0' "$p"
+	done | sort -z
+}
+
+bundle_key() {
+	(cd "$TREE" && bundle_files | xargs -0 -r sha256sum && bundle_files | xargs -0 -r stat -c %A) |
+		sha256sum | cut -c1-16
+}
+
+bundle_version() {
+	sed -n 's/^PACKAGE_VERSION="\?\([^"]*\)"\?$/\1/p' "$TREE/dkms.conf"
+}
+
+bundle_copy() {	# bundle_copy DIR
+	rm -rf "$1"
+	mkdir -p "$1"
+	(cd "$TREE" && bundle_files | xargs -0 -r cp --parents --preserve=mode -t "$1")
+}
+
+bundle_build() {	# bundle_build LAYER
+	local layer=$1 src=$1.src rc=0
+	bundle_copy "$src"
+	rm -rf "$layer.tmp"
+	# shellcheck disable=SC2016 # the inner shell's
+	ns_run -l "$KERNEL_DIR/fs" -l "$ROOT" -u "$layer.tmp" -b "$src=/run/tree" -- \
+		sh -ec '
+		cp -r --preserve=mode /run/tree "/usr/src/bufsync-$2"
+		dkms add "bufsync/$2"
+		dkms install "bufsync/$2" -k "$1" || {
+			cat "/var/lib/dkms/bufsync/$2/build/make.log"
+			exit 1
+		}
+		make -s -C "/usr/src/bufsync-$2" install-files DESTDIR=
+		' sh "$KERNEL_RELEASE" "$(bundle_version)" || rc=$?
+	rm -rf "$src"
+	((rc == 0)) || { rm -rf "$layer.tmp"; return "$rc"; }
+	rm -rf "$layer.tmp/work"
+	mv "$layer.tmp" "$layer"
+}
+
+# Layers of earlier states of the tree: keep what was used in the last two
+# days, and the newest twelve in any case.
+bundle_prune() {
+	local old
+	# shellcheck disable=SC2012 # names are our own
+	ls -dt "$CACHE"/layers/*/ 2>/dev/null | tail -n +13 |
+		while read -r old; do
+			[[ $(find "$old" -maxdepth 0 -mmin +2880) ]] || continue
+			rm -rf "$old"
+		done
+}
+
+bundle_ensure_locked() {
+	if [[ ! -d $BUNDLE_LAYER ]]; then
+		step "dkms install for $KERNEL_RELEASE" bundle_build "$BUNDLE_LAYER"
+		bundle_prune
+	fi
+	touch "$BUNDLE_LAYER"
+}
+
+# bundle_ensure: after kernel_ensure. Sets BUNDLE_LAYER.
+bundle_ensure() {
+	[[ -e $TREE/dkms.conf ]] || die "no dkms.conf in $TREE: nothing to install"
+	mkdir -p "$CACHE/layers"
+	BUNDLE_LAYER=$CACHE/layers/$KERNEL_RELEASE-$(hash_of "$(bundle_key)" "$ROOT_KEY" "$KERNEL_RELEASE")
+	locked "layer-${BUNDLE_LAYER##*/}" bundle_ensure_locked
+}

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# kernel.sh - a row's kernel as a layer over the Debian root.
+#
+# The packages are unpacked into a layer of their own instead of being
+# installed: rows then never disturb each other or the root, any number can be
+# fetched beside one another, and dropping one is rm -r.
+# (scripts/packaging-test installs them for real.)
+#
+#   kernels/K/fs       the layer: /boot, /usr/lib/modules/K, /usr/src
+#   kernels/K/debs     the packages it was made of
+#   kernels/K/vmlinuz  and initrd-*
+
+# Drivers that no test can need: their files cost more time than all the rest.
+KERNEL_EXCLUDE='drivers/media drivers/net/wireless drivers/net/ethernet
+	drivers/infiniband drivers/iio drivers/comedi drivers/hwmon drivers/mtd
+	drivers/scsi drivers/staging drivers/usb drivers/isdn drivers/platform
+	drivers/input drivers/hid sound net/netfilter net/bluetooth net/mac80211'
+
+KERNEL_INITRD_MODULES='virtio_pci 9pnet_virtio 9p overlay virtio_console'
+
+# kernel_closure PACKAGE...: with the linux-* packages that they depend on.
+kernel_closure() {
+	printf '%s\n' "$@"
+	# shellcheck disable=SC2016 # awk
+	root_run -- apt-cache depends --recurse --no-recommends --no-suggests \
+		--no-conflicts --no-breaks --no-replaces --no-enhances "$@" |
+		awk '/^linux-(headers|kbuild|binary|modules|compiler)-/ || /^linux-base-[0-9]/'
+}
+
+# kernel_download DIR PACKAGE...
+kernel_download() {
+	local dir=$1
+	shift
+	mkdir -p "$dir"
+	# shellcheck disable=SC2016 # the inner shell's
+	root_run -b "$dir=/run/debs" -- sh -c 'cd /run/debs &&
+		apt-get download -q -o APT::Sandbox::User=root "$@"' sh "$@"
+}
+
+# kernel_pool DIR RELEASE NAME: headers that the index no longer lists. Their
+# place follows from that of the image: same version, same mirror.
+kernel_pool() {
+	local dir=$1 release=$2 name=$3 uri version pool pkg arch
+	uri=$(root_run -- apt-get download --print-uris "linux-image-$release" |
+		awk -F"'" '{ print $2; exit }')
+	version=$(root_run -- apt-cache show "linux-image-$release" |
+		awk '$1 == "Version:" { print $2; exit }')
+	pool=${uri%/linux*/*}/linux
+	mkdir -p "$dir"
+	for pkg in "$name:amd64" "${name%-amd64}-common:all" "linux-kbuild-${release%-amd64}:amd64"; do
+		arch=${pkg#*:} pkg=${pkg%:*}
+		# shellcheck disable=SC2016
+		root_run -b "$dir=/run/debs" -- sh -c 'cd /run/debs &&
+			/usr/lib/apt/apt-helper -o APT::Sandbox::User=root download-file "$1" "$2"' \
+			sh "$pool/${pkg}_${version}_$arch.deb" "${pkg}_${version}_$arch.deb" || {
+			rm -f "$dir/${pkg}_${version}_$arch.deb"
+			echo "no headers on the mirror: $pkg $version is neither in the index nor in the pool" \
+				>"$dir/unavailable"
+			return 1
+		}
+	done
+}
+
+kernel_fetch() {	# kernel_fetch DIR RELEASE PACKAGE-LIST
+	local dir=$1 release=$2 pkg want=() names
+	IFS=, read -ra names <<<"${3//%K/$release}"
+	for pkg in "${names[@]}"; do
+		case $pkg in
+		pool:*) kernel_pool "$dir/debs" "$release" "${pkg#pool:}" || return ;;
+		*) want+=("$pkg") ;;
+		esac
+	done
+	# shellcheck disable=SC2046 # package names
+	kernel_download "$dir/debs" $(kernel_closure "${want[@]}" | sort -u)
+}
+
+# kernel_tools DIR: what the root must have to build for these headers.
+kernel_tools() {
+	local deb
+	for deb in "$1"/debs/linux-{headers,kbuild,compiler}-*.deb; do
+		[[ ! -e $deb ]] || dpkg-deb -f "$deb" Depends
+	done | tr ',' '\n' | sed 's/|.*//; s/(.*//; s/[: ].*any//; s/ //g' |
+		grep -vE '^(linux-|$)' | sort -u
+}
+
+kernel_unpack() {	# kernel_unpack DIR RELEASE
+	local dir=$1 release=$2 deb exclude=() path
+	for path in $KERNEL_EXCLUDE; do
+		exclude+=(--exclude="*/kernel/$path")
+	done
+	rm -rf "$dir/fs"
+	mkdir -p "$dir/fs"
+	for deb in "$dir"/debs/*.deb; do
+		# A real /lib here would hide the root's symlink to usr/lib.
+		dpkg-deb --fsys-tarfile "$deb" |
+			tar -x -C "$dir/fs" --no-same-owner "${exclude[@]}" \
+				--exclude='./usr/share/*' \
+				--transform='s,^\./lib/,./usr/lib/,' \
+				--transform='s,^\./lib$,./usr/lib,'
+	done
+	for path in "$dir/fs/boot/vmlinuz-$release" "$dir/fs/usr/lib/modules/$release"/vmlinuz*; do
+		[[ ! -e $path ]] || ln -f "$path" "$dir/vmlinuz"
+	done
+	[[ -e $dir/vmlinuz ]] || { echo "no vmlinuz in the packages of $release"; return 1; }
+}
+
+kernel_set_up() {	# kernel_set_up ROW
+	local row=$1 release dir packages
+	if ! release=$(row_resolve "$row"); then
+		root_apt_update
+		release=$(row_resolve "$row") || {
+			echo "no $(row_field "$row" kernel) in $(row_field "$row" suite) on this mirror" \
+				>"$CACHE/rows/$row.unavailable"
+			return
+		}
+	fi
+	dir=$CACHE/kernels/$release
+	packages=$(row_field "$row" packages)
+	mkdir -p "$dir"
+	rm -f "$CACHE/rows/$row.unavailable"
+	if ! kernel_fetch "$dir" "$release" "$packages"; then
+		if [[ -e $dir/debs/unavailable ]]; then
+			mv "$dir/debs/unavailable" "$CACHE/rows/$row.unavailable"
+			rm -rf "$dir"
+			return
+		fi
+		# The index may be older than the mirror: once more with a new one.
+		rm -rf "$dir"
+		root_apt_update
+		release=$(row_resolve "$row")
+		dir=$CACHE/kernels/$release
+		mkdir -p "$dir"
+		kernel_fetch "$dir" "$release" "$packages"
+	fi
+	kernel_unpack "$dir" "$release"
+	printf '%s\n' "$release" >"$CACHE/rows/$row"
+	kernel_tools "$dir" >"$dir/tools"
+	: >"$dir/unpacked"
+}
+
+# What needs the root's tools, so that unpacking can run beside the making of
+# the root.
+kernel_finish() {	# kernel_finish DIR RELEASE INITRD
+	local dir=$1 release=$2
+	ns_run -l "$ROOT" -b "$dir=/run/kernel" -b "$SCRIPTS=/run/scripts" -- \
+		sh /run/scripts/lib/mk-initrd "$release" "/run/kernel/$3" \
+		$KERNEL_INITRD_MODULES
+}
+
+kernel_ensure_locked() {
+	local row=$1 release
+	if [[ $(row_field "$row" set) == own ]]; then
+		"$TREE/$(row_field "$row" packages)"
+		return
+	fi
+	release=$(row_release "$row")
+	if [[ -z $release || ! -e $CACHE/kernels/$release/unpacked ]]; then
+		step "kernel $row: fetch and unpack" kernel_set_up "$row" || root_explain_failure
+	fi
+}
+
+# kernel_unpacked ROW: fetched and unpacked; needs no more than the base root.
+kernel_unpacked() {
+	row_check "$1"
+	mkdir -p "$CACHE/rows" "$CACHE/kernels"
+	locked "kernel-$1" kernel_ensure_locked "$1"
+}
+
+# kernel_ensure ROW: ready to build for and to boot. Sets KERNEL_RELEASE,
+# KERNEL_DIR and KERNEL_INITRD. Returns 1 when the row is unavailable.
+kernel_ensure() {
+	local tools
+	kernel_unpacked "$1"
+	KERNEL_RELEASE=$(row_release "$1")
+	[[ $KERNEL_RELEASE ]] || return 1
+	KERNEL_DIR=$CACHE/kernels/$KERNEL_RELEASE
+	KERNEL_INITRD=initrd-$(cat "$SCRIPTS/initrd-init" "$SCRIPTS/lib/mk-initrd" | sha256sum | cut -c1-16)
+	mapfile -t tools <"$KERNEL_DIR/tools"
+	locked root root_stage "build for $1" "${tools[@]}"
+	[[ -e $KERNEL_DIR/$KERNEL_INITRD ]] ||
+		locked "kernel-$1" step "kernel $1 ($KERNEL_RELEASE): depmod, initramfs" \
+			kernel_finish "$KERNEL_DIR" "$KERNEL_RELEASE" "$KERNEL_INITRD"
+}
+
+# kernel_prefetch ROW...: fetch and unpack beside the installation of the
+# root's packages, which keeps one processor busy, no more.
+kernel_prefetch() {
+	local row
+	for row; do
+		kernel_unpacked "$row"
+	done &
+	KERNEL_PREFETCH=$!
+}

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# qemu.sh - boot one guest and wait for its end.
+#
+# VM_RUN is the run directory, exported read-write to the guest as /run/vm:
+#   settings, argv, guest-init    in: see scripts/guest-init
+#   console.log                   the kernel's console
+#   up, rc, dmesg                 from the guest
+#   result                        how it ended: exit N, crash, hang, rig
+# The other VM_* variables are the options of scripts/vm.
+
+VM_CPUS=2 VM_MEM=1G VM_CMDLINE='' VM_QEMU='' VM_ICOUNT='' VM_SHARE='' VM_TIMEOUT=600
+VM_MODULES='' VM_LAYERS=()
+
+# Longest time from QEMU's start to the command's, on a loaded machine.
+VM_BOOT_TIMEOUT=${VM_BOOT_TIMEOUT:-300}
+
+# The test machine, the same for every row: an IOMMU and devices to give away.
+QEMU_MACHINE='-nodefaults -no-reboot -display none -vga none -monitor none
+	-machine q35,kernel-irqchip=split
+	-device intel-iommu,intremap=off,caching-mode=on
+	-device virtio-gpu-pci -device bochs-display -device edu
+	-object memory-backend-ram,id=ivshmem,size=4M,share=on
+	-device ivshmem-plain,memdev=ivshmem
+	-object rng-random,id=rng,filename=/dev/urandom -device virtio-rng-pci,rng=rng
+	-device virtio-serial-pci,id=vser'
+
+# Warnings and worse reach the console; the whole log comes back as dmesg.
+# Stall detectors get the patience that an emulated, shared processor needs.
+QEMU_CMDLINE='console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off
+	intel_iommu=on random.trust_cpu=on audit=0
+	rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60'
+
+qemu_9p() {	# qemu_9p TAG PATH [OPTION]
+	printf '%s\n' -fsdev "local,id=$1,path=$2,security_model=none,multidevs=remap$3" \
+		-device "virtio-9p-pci,fsdev=$1,mount_tag=$1"
+}
+
+# qemu_argv ACCEL: one argument a line; paths are those inside the root.
+qemu_argv() {
+	local cmdline=$QEMU_CMDLINE
+	printf '%s\n' qemu-system-x86_64
+	# shellcheck disable=SC2086 # words
+	printf '%s\n' $QEMU_MACHINE
+	if [[ $VM_ICOUNT ]]; then
+		# One instruction is one nanosecond: times become path lengths.
+		printf '%s\n' -accel tcg,thread=single -icount shift=0,sleep=off \
+			-cpu qemu64 -smp 1
+		cmdline+=' nokaslr'
+	elif [[ $1 == kvm ]]; then
+		printf '%s\n' -accel kvm -cpu host -smp "$VM_CPUS"
+	else
+		printf '%s\n' -accel tcg,thread=multi -cpu max -smp "$VM_CPUS"
+	fi
+	printf '%s\n' -m "$VM_MEM" \
+		-kernel /run/kernel/vmlinuz -initrd "/run/kernel/$KERNEL_INITRD" \
+		-chardev file,id=con,path=/run/vm/console.log -serial chardev:con
+	# shellcheck disable=SC2086 # one line
+	printf '%s\n' -append "$(echo $cmdline $VM_CMDLINE)"
+	qemu_9p root /run/guest ,readonly=on
+	qemu_9p vm /run/vm ''
+	[[ ! $VM_SHARE ]] || qemu_9p share /run/share ''
+	if [[ $VM_SHELL ]]; then
+		printf '%s\n' -chardev stdio,id=tty,signal=off -device virtconsole,chardev=tty
+	else
+		printf '%s\n' -chardev file,id=out,path=/run/vm/out.fifo \
+			-device virtserialport,chardev=out,name=out \
+			-chardev file,id=err,path=/run/vm/err.fifo \
+			-device virtserialport,chardev=err,name=err
+	fi
+	# shellcheck disable=SC2086 # words, as the user gave them
+	[[ ! $VM_QEMU ]] || printf '%s\n' $VM_QEMU
+}
+
+# qemu_run ACCEL: QEMU in the foreground.
+qemu_run() {
+	local layer argv opts=()
+	mapfile -t argv < <(qemu_argv "$1")
+	for layer in "${VM_LAYERS[@]}"; do
+		opts+=(-l "$layer")
+	done
+	[[ ! $VM_SHARE ]] || opts+=(-b "$VM_SHARE=/run/share")
+	printf '%s\n' "${argv[@]}" >"$VM_RUN/qemu.args"
+	ns_run "${opts[@]}" -b "$KERNEL_DIR=/run/kernel" -b "$VM_RUN=/run/vm" -g -- \
+		"${argv[@]}" 2>"$VM_RUN/qemu.log"
+}
+
+# qemu_slot: take one of as many places as there are processors, so that guests
+# that many people start do not starve each other into timeouts. Held by this
+# process until it ends.
+qemu_slot() {
+	local i said=''
+	mkdir -p "$CACHE/lock"
+	while :; do
+		for ((i = 0; i < ${VM_SLOTS:-$(nproc)}; i++)); do
+			exec {QEMU_SLOT}>"$CACHE/lock/guest-$i"
+			flock --nonblock "$QEMU_SLOT" && return
+			exec {QEMU_SLOT}>&-
+		done
+		[[ $said ]] || msg "waiting: ${VM_SLOTS:-$(nproc)} guests are running already"
+		said=1
+		sleep 1
+	done
+}
+
+qemu_prepare() {	# qemu_prepare MODE [COMMAND...]
+	VM_TOKEN=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+	VM_SHELL=''
+	[[ $1 != shell ]] || VM_SHELL=1
+	rm -f "$VM_RUN"/{up,rc,dmesg,tainted,kmemleak,result,console.log,out.fifo,err.fifo}
+	printf '%s=%q\n' mode "$1" token "$VM_TOKEN" modules "$VM_MODULES" \
+		share "$VM_SHARE" timeout "$VM_TIMEOUT" >"$VM_RUN/settings"
+	[[ ! $VM_SHELL ]] || printf '%s=%q\n' TERM "${TERM:-dumb}" \
+		rows "$(stty size 2>/dev/null | cut -d' ' -f1)" \
+		cols "$(stty size 2>/dev/null | cut -d' ' -f2)" >>"$VM_RUN/settings"
+	shift
+	printf '%s\0' "$@" >"$VM_RUN/argv"
+	cp "$SCRIPTS/guest-init" "$VM_RUN/guest-init"
+}
+
+# qemu_wait ACCEL: boot, pass the command's output on, and say in
+# $VM_RUN/result how it ended.
+qemu_wait() {
+	local out err qemu limit=$((SECONDS + VM_BOOT_TIMEOUT)) up='' tick result=''
+	mkfifo "$VM_RUN/out.fifo" "$VM_RUN/err.fifo"
+	# Held open here, so that no relay waits for ever should QEMU not start.
+	exec {out}<>"$VM_RUN/out.fifo" {err}<>"$VM_RUN/err.fifo" {tick}<> <(:)
+	"$SCRIPTS/lib/relay" "$VM_TOKEN" <"$VM_RUN/out.fifo" {out}>&- {err}>&- {tick}>&- &
+	VM_PIDS=$!
+	"$SCRIPTS/lib/relay" "$VM_TOKEN" <"$VM_RUN/err.fifo" >&2 {out}>&- {err}>&- {tick}>&- &
+	VM_PIDS+=" $!"
+	qemu_run "$1" {out}>&- {err}>&- {tick}>&- </dev/null >/dev/null &
+	qemu=$!
+	while :; do
+		if [[ ! $up && -e $VM_RUN/up ]]; then
+			up=1 limit=$((SECONDS + VM_TIMEOUT))
+		fi
+		# shellcheck disable=SC2086 # pids
+		if [[ -e $VM_RUN/rc ]] && ! kill -0 $VM_PIDS 2>/dev/null; then
+			result=$(<"$VM_RUN/rc")
+			[[ $result == modprobe* ]] || result="exit $result"
+		elif ! kill -0 "$qemu" 2>/dev/null; then
+			if [[ -s $VM_RUN/console.log ]]; then result=crash; else result=rig; fi
+		elif ((SECONDS >= limit)); then
+			result=hang
+		fi
+		[[ ! $result ]] || break
+		read -r -t 0.1 -u "$tick" || true
+	done
+	kill -KILL "$qemu" 2>/dev/null || true
+	wait "$qemu" 2>/dev/null || true
+	exec {out}>&- {err}>&- {tick}>&-
+	# shellcheck disable=SC2086
+	wait $VM_PIDS || true
+	rm -f "$VM_RUN"/{out,err}.fifo
+	printf '%s\n' "$result" >"$VM_RUN/result"
+}
+
+# qemu_accel: kvm only if a guest reached user space under it on this boot of
+# the host; that /dev/kvm exists proves nothing.
+qemu_accel() {
+	local stamp
+	[[ -w /dev/kvm && ! $VM_ICOUNT ]] || { echo tcg; return; }
+	stamp=$CACHE/kvm-$(hash_of "$(cat /proc/sys/kernel/random/boot_id)" \
+		"$(stat -c %Y "$ROOT/usr/bin/qemu-system-x86_64")")
+	[[ -e $stamp ]] || locked kvm qemu_smoke "$stamp"
+	cat "$stamp"
+}
+
+qemu_smoke() {	# qemu_smoke STAMP
+	[[ ! -e $1 ]] || return 0
+	rm -f "$CACHE"/kvm-*
+	(
+		VM_RUN=$(mktemp -d "$CACHE/run/kvm.XXXXXX")
+		VM_BOOT_TIMEOUT=20 VM_SHARE='' VM_MODULES='' VM_QEMU=''
+		qemu_prepare run true
+		qemu_wait kvm
+		[[ $(<"$VM_RUN/result") == 'exit 0' ]] && kvm=kvm || kvm=tcg
+		rm -rf "$VM_RUN"
+		echo "$kvm" >"$1"
+	) >/dev/null 2>&1
+	[[ $(<"$1") == kvm ]] || msg "/dev/kvm is there but no guest comes up under it: emulating"
+}

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# root.sh - the one Debian trixie root that everything runs in: compiler,
+# dkms, QEMU. It is made in stages; a stage is done when its stamp is there,
+# and a killed stage is simply run again.
+
+ROOT_SUITES='trixie trixie-backports bookworm'
+
+# What each stage installs. "build" is all that the demo needs.
+ROOT_PKGS_build='mount dkms gcc libc6-dev make kmod openssl cpio busybox-static
+	libelf1t64 libdrm-dev systemd-standalone-sysusers udev qemu-system-x86'
+ROOT_PKGS_test='rsync'
+ROOT_PKGS_lint='sparse shellcheck codespell perl'
+ROOT_PKGS_kernel='bc bison flex libelf-dev libssl-dev rsync xz-utils'
+
+ROOT_KEY=$(hash_of root-2 "$ROOT_SUITES" "$(uname -m)")
+ROOT_DIR=$CACHE/root-$ROOT_KEY
+ROOT=$ROOT_DIR/fs
+
+# The Debian mirror this machine's own apt uses.
+root_mirror() {
+	local uri
+	if [[ ${BUFSYNC_MIRROR-} ]]; then
+		printf '%s\n' "$BUFSYNC_MIRROR"
+		return
+	fi
+	# Lists that were never fetched have no origin: look at the suite then.
+	uri=$(apt-get indextargets --format '$(LABEL) $(CODENAME) $(RELEASE) $(REPO_URI)' \
+		'Created-By: Packages' 2>/dev/null |
+		awk '$1 == "Debian" && !u { u = $NF }
+		     NF == 2 && $1 ~ /^(bookworm|trixie|forky|sid|stable|testing)$/ && !v { v = $NF }
+		     END { print u ? u : v }')
+	[[ $uri ]] || die "this machine's apt names no Debian mirror:" \
+		"set BUFSYNC_MIRROR to the URL of one"
+	printf '%s\n' "$uri"
+}
+
+# This machine's apt proxy settings, as apt.conf lines.
+root_proxy() {
+	apt-config dump 2>/dev/null |
+		grep -E '^Acquire::([a-z]+::)*Proxy(::[^ ]+)? "[^"]+";$' || true
+}
+
+root_check_host() {
+	local v key=
+	need_root
+	if ! command -v mmdebstrap >/dev/null; then
+		command -v apt-get >/dev/null ||
+			die "neither mmdebstrap nor apt-get found: this needs a Debian machine"
+		step "install mmdebstrap (apt)" root_install_mmdebstrap ||
+			die "install mmdebstrap by hand, then run this again"
+	fi
+	v=$(mmdebstrap --version | grep -oE '[0-9]+\.[0-9]+' | head -n 1)
+	printf '1.3\n%s\n' "$v" | sort -V -C ||
+		die "mmdebstrap $v is too old (1.3 wanted): use Debian 12 or newer"
+	for key in /usr/share/keyrings/debian-archive-trixie-stable.{gpg,asc,pgp} \
+		/usr/share/keyrings/debian-archive-keyring.pgp; do
+		[[ ! -e $key ]] || break
+		key=
+	done
+	[[ $key ]] ||
+		die "trixie's archive key is not known here:" \
+		    "apt-get install --only-upgrade debian-archive-keyring"
+}
+
+root_install_mmdebstrap() {
+	apt-get install -y --no-install-recommends mmdebstrap ||
+		{ apt-get update && apt-get install -y --no-install-recommends mmdebstrap; }
+}
+
+# Can the mirror be reached at all? Asked only after a failure.
+root_explain_failure() {
+	local mirror
+	mirror=$(root_mirror)
+	if ! /usr/lib/apt/apt-helper -oAcquire::Retries=0 download-file \
+		"${mirror%/}/dists/trixie/InRelease" "$CACHE/probe" >/dev/null 2>&1; then
+		msg "the mirror of this machine's apt ($mirror) cannot be reached or has no trixie"
+	fi
+	rm -f "$CACHE/probe"
+	die "what is finished is kept: run the same command again to continue"
+}
+
+root_base() {
+	local mirror suite line opts=()
+	mirror=$(root_mirror)
+	rm -rf "$ROOT.tmp"
+	mkdir -p "$ROOT_DIR"
+	for suite in $ROOT_SUITES; do
+		opts+=("deb $mirror $suite main")
+	done
+	while IFS= read -r line; do
+		opts=(--aptopt="$line" "${opts[@]}")
+	done < <(root_proxy)
+	[[ $mirror != https:* ]] || opts=(--include=ca-certificates "${opts[@]}")
+	# No path-exclude here: mmdebstrap would pipe each package through a
+	# filter that costs a second apiece.
+	setpriv --pdeathsig KILL \
+		unshare --mount --pid --fork --kill-child --propagation private --mount-proc \
+		mmdebstrap --mode=root --variant=apt --skip=cleanup/apt/lists \
+		--dpkgopt=force-unsafe-io \
+		--aptopt='Acquire::Languages "none"' --aptopt='Acquire::Retries "3"' \
+		--aptopt='APT::Install-Recommends "false"' \
+		trixie "$ROOT.tmp" "${opts[@]}"
+	printf '%s\n' path-exclude=/usr/share/{man,locale,info,lintian}/\* \
+		path-exclude=/usr/share/doc/\* path-include=/usr/share/doc/\*/copyright \
+		>"$ROOT.tmp/etc/dpkg/dpkg.cfg.d/bufsync"
+	printf 'Package: *\nPin: release n=bookworm\nPin-Priority: 100\n' \
+		>"$ROOT.tmp/etc/apt/preferences.d/bufsync"
+	mv "$ROOT.tmp" "$ROOT"
+}
+
+root_run() { ns_run -l "$ROOT" "$@"; }	# root_run [-w] -- COMMAND...
+
+root_apt_update() {
+	root_run -w -- apt-get update -q
+}
+
+# "satisfy", not "install": 6.1's tools want bookworm's libssl3, which trixie's
+# libssl3t64 provides and must not be replaced by.
+root_apt_install() {
+	root_run -w -- sh -ec '
+		dpkg --configure -a
+		apt-get satisfy -q -y --no-install-recommends "$@" || {
+			# the list may be older than the mirror
+			apt-get update -q
+			apt-get satisfy -q -y --no-install-recommends "$@"
+		}
+		apt-get clean
+		if command -v dkms >/dev/null && [ ! -e /var/lib/dkms/mok.key ]; then
+			dkms generate_mok
+		fi' sh "$@"
+}
+
+root_has() {	# root_has PACKAGE...: all of them?
+	local pkg
+	for pkg; do
+		grep -qxF "Package: $pkg" "$ROOT/var/lib/dpkg/status" || return 1
+	done
+}
+
+root_stage() {	# root_stage STAGE PACKAGE...: once per list
+	local stamp
+	stamp=$ROOT_DIR/done-${1// /-}-$(hash_of "${@:2}")
+	[[ ! -e $stamp ]] || return 0
+	# Most often there already: rows share their tools.
+	if root_has "${@:2}"; then
+		: >"$stamp"
+		return 0
+	fi
+	step "Debian root: packages to $1" root_apt_install "${@:2}" || root_explain_failure
+	: >"$stamp"
+}
+
+root_ensure_locked() {
+	local stage list
+	if [[ ! -e $ROOT ]]; then
+		root_check_host
+		need_space 6000 "a new Debian root with kernels"
+		step "Debian root: base system" root_base || root_explain_failure
+	fi
+	for stage; do
+		list=ROOT_PKGS_$stage
+		# shellcheck disable=SC2086 # a list of words
+		root_stage "$stage" ${!list}
+	done
+}
+
+# root_ensure [STAGE...]: make the root with these stages; without any, the base.
+root_ensure() {
+	need_root
+	locked root root_ensure_locked "$@"
+}
