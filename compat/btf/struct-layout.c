@@ -13,8 +13,8 @@
  *
  * Format: Documentation/bpf/btf.rst in the kernel tree.
  *
- * Exit status: 0 printed; 1 MODULE's BTF has no such struct, or is damaged;
- * 2 there is no BTF to look into; 3 usage.
+ * Exit status: 0 printed; 1 MODULE's BTF has no such struct; 2 there is no
+ * BTF to look into; 3 usage; 4 the BTF is damaged or of a newer kind.
  */
 #include <elf.h>
 #include <linux/btf.h>
@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FOUND = 0, ABSENT = 1, NO_BTF = 2, USAGE = 3 };
+enum { FOUND = 0, ABSENT = 1, NO_BTF = 2, USAGE = 3, UNREADABLE = 4 };
 
 struct btf {
 	const char *data;
@@ -202,7 +202,7 @@ int main(int argc, char **argv)
 
 		left -= sizeof(*t);
 		if (tail < 0 || (size_t)tail > left)
-			return ABSENT;
+			return UNREADABLE;
 		if (BTF_INFO_KIND(t->info) == BTF_KIND_STRUCT &&
 		    !strcmp(name_of(&base, btf, t->name_off), argv[3])) {
 			print_struct(&base, btf, t);

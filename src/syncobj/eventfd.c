@@ -198,11 +198,16 @@ static u32 syncobj_cancel(struct drm_syncobj *syncobj, struct file *eventfd,
 
 	guard(mutex)(&syncobj_watch_lock);
 
+	/* What has fired is to have reached its eventfd. */
+	while (syncobj_notifier_reap())
+		cond_resched();
+
 	sink = syncobj_sink_find(eventfd);
 	if (!sink)
 		return 0;
 
 	list_for_each_entry_safe(watch, next, &sink->watches, sink_link) {
+		cond_resched();
 		if (watch->set->syncobj != syncobj)
 			continue;
 		if (watch->point != point &&

@@ -81,12 +81,14 @@ static unsigned int syncobj_reap_sink(struct syncobj_sink *sink, unsigned int n)
 			continue;
 		syncobj_watch_end(watch);
 		if (++n >= SYNCOBJ_REAP_MAX) {
-			llist_add(&sink->reap, &syncobj_closed_sinks);
+			/* Wakes: whoever runs this need not come back. */
+			syncobj_notifier_sink_closed(sink);
 			return n;
 		}
+		cond_resched();
 	}
 	syncobj_sink_put(sink);
-	return n;
+	return n + 1;
 }
 
 /**
@@ -216,7 +218,8 @@ int syncobj_notifier_start(void)
 /**
  * syncobj_notifier_stop() - stop the thread and the sweep
  *
- * There are no sets any more: each pins the module.
+ * There are no sets any more, as each pins the module, and so no watches and
+ * no open sinks. Closed ones may still be on their way to the reaper.
  *
  * Context: process, may sleep.
  */
@@ -224,4 +227,8 @@ void syncobj_notifier_stop(void)
 {
 	cancel_delayed_work_sync(&syncobj_sweep);
 	kthread_stop(syncobj_notifier);
+
+	guard(mutex)(&syncobj_watch_lock);
+	while (syncobj_notifier_reap())
+		;
 }

@@ -175,7 +175,7 @@ static int syncobj_proof_run_task(struct syncobj_proof *p)
 
 	ret = syncobj_proof_run(p, task, (unsigned long)current);
 	/* Nobody else has woken it, so if it ran, DRM did. */
-	if (!ret && !wait_for_completion_timeout(&ran, 5 * HZ))
+	if (!ret && !wait_for_completion_timeout(&ran, 30 * HZ))
 		ret = -EOPNOTSUPP;
 
 	kthread_stop(task);

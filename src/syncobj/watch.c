@@ -14,15 +14,17 @@
  * holds the only reference to the syncobj, so that nobody can ever submit
  * the point. The last is found by sweeping, as nothing reports it.
  *
- * One case differs from a wait entry for each watch: if DRM adds a low point,
- * then a high one, and then takes the fence away, all before the notifier has
- * run, a watch of the high point has not seen it. Our own calls advance the
- * set first.
+ * One case differs from a wait entry for each watch: if a low point is added,
+ * then a high one, and then the fence is taken away, all before the set has
+ * advanced, a watch of the high point has not seen it. Our own calls advance
+ * the set after they add and before they take away, so it takes calls that
+ * race with each other, or DRM's.
  */
 #include <linux/dma-fence-chain.h>
 #include <linux/hashtable.h>
 #include <linux/module.h>
 #include <linux/rculist.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "syncobj_private.h"
@@ -329,6 +331,7 @@ void syncobj_watch_advance(struct syncobj_watch_set *set)
 			rb_erase_cached(lowest, &set->pending);
 			RB_CLEAR_NODE(lowest);
 			syncobj_watch_deliver(watch, fence);
+			cond_resched();
 		}
 		dma_fence_put(seen);
 	} while (!syncobj_set_settle(set));
@@ -417,14 +420,21 @@ void syncobj_watch_sweep(void)
 	lockdep_assert_held(&syncobj_watch_lock);
 
 	list_for_each_entry_safe(set, next, &syncobj_watch_sets, all) {
+		cond_resched();
 		if (kref_read(&set->syncobj->refcount) != 1)
 			continue;
-		/* Of its last moment something may still be undelivered. */
+		/*
+		 * Of its last moment something may still be undelivered. Pairs
+		 * with the release in the kref_put() of the last holder.
+		 */
+		smp_acquire__after_ctrl_dep();
 		set->users++;
 		syncobj_watch_advance(set);
-		while ((node = rb_first_cached(&set->pending)))
+		while ((node = rb_first_cached(&set->pending))) {
 			syncobj_watch_end(rb_entry(node, struct syncobj_watch,
 						   pending));
+			cond_resched();
+		}
 		syncobj_set_settle(set);
 		syncobj_set_put_user(set);
 	}

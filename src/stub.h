@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What is built instead of a module that the kernel lacks something for. The
  * build does not fail, as that would leave the kernel's package unconfigured.
@@ -8,7 +8,7 @@
 
 static int __init bufsync_stub_init(void)
 {
-	pr_err("this kernel does not export what the module needs: see compat/generated/*/log of the build; not loading\n");
+	pr_err(BUFSYNC_STUB_REASON "; not loading\n");
 	return -EOPNOTSUPP;
 }
 module_init(bufsync_stub_init);
