@@ -234,16 +234,35 @@ static long meminfo_kib(const char *field)
 	return kib;
 }
 
-/* Empty slab pages stay with their cache until it is told to shrink. */
-static void slab_shrink(void)
+static void write_byte(const char *path, char byte)
 {
-	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return;
-	if (write(fd, "3", 1) != 1)
-		perror("drop_caches");
+	if (write(fd, &byte, 1) != 1)
+		fprintf(stderr, "# %s: %s\n", path, strerror(errno));
 	close(fd);
+}
+
+/* Empty slab pages stay with their cache until it is told to shrink. */
+static void slab_shrink(void)
+{
+	DIR *dir = opendir("/sys/kernel/slab");
+	char path[PATH_MAX];
+	struct dirent *de;
+
+	write_byte("/proc/sys/vm/drop_caches", '3');
+	/* The links are other names of the same caches. */
+	while (dir && (de = readdir(dir))) {
+		if (de->d_type != DT_DIR || de->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink",
+			 de->d_name);
+		write_byte(path, '1');
+	}
+	if (dir)
+		closedir(dir);
 }
 
 long slab_kib(void)

@@ -185,6 +185,7 @@ static void client(int sock)
 	int dev = open("/dev/syncobj", O_RDWR | O_CLOEXEC);
 	struct commit commit;
 	int timeline, i;
+	char byte;
 
 	CHECK("client", dev >= 0);
 	timeline = create(dev, 0);
@@ -197,6 +198,9 @@ static void client(int sock)
 		/* Committed first, rendered afterwards. */
 		CHECK("client", write(sock, &commit, sizeof(commit)) ==
 		      sizeof(commit));
+		/* The first time not before the compositor has looked. */
+		if (i == 0)
+			CHECK("client", read(sock, &byte, 1) == 1);
 		render();
 		CHECK("client", !signal_point(dev, timeline, commit.acquire));
 		CHECK("client", !wait_point(dev, timeline, commit.release));
@@ -238,6 +242,7 @@ static void compositor(int sock)
 		if (i == 0) {
 			CHECK("compositor", poll(&pfd, 1, 0) == 0);
 			passed("an eventfd waits for an unsubmitted point");
+			CHECK("compositor", write(sock, "", 1) == 1);
 		}
 		CHECK("compositor", poll(&pfd, 1, 10000) == 1);
 		CHECK("compositor", read(efd, &count, 8) == 8 && count == 1);
@@ -265,12 +270,15 @@ int main(void)
 
 	printf("TAP version 13\n1..6\n");
 	fflush(stdout);
+	alarm(60);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock))
 		failed("compositor", "socketpair");
 	pid = fork();
 	if (pid < 0)
 		failed("compositor", "fork");
 	if (pid == 0) {
+		/* Not inherited; whoever waits for ever shall not do so here. */
+		alarm(60);
 		close(sock[0]);
 		client(sock[1]);
 	}

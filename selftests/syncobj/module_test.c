@@ -25,7 +25,8 @@ static void restore(void)
 
 	for (i = 0; i < ARRAY_SIZE(others); i++)
 		module_unload(others[i]);
-	module_probe("syncobj");
+	if (!module_loaded("syncobj"))
+		module_probe("syncobj");
 }
 
 FIXTURE_SETUP(module)
@@ -74,15 +75,12 @@ static int lines_of(const char *log, const char *word)
 
 TEST_F_TIMEOUT(module, unload_and_load, 300)
 {
-	int i;
-
-	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, module_settle("syncobj", 0));
-		ASSERT_EQ(0, module_unload("syncobj"));
-		EXPECT_FALSE(module_loaded("syncobj"));
-		EXPECT_NE(0, access("/sys/class/misc/syncobj", F_OK));
-		ASSERT_EQ(0, module_probe("syncobj"));
-	}
+	ASSERT_EQ(0, module_settle("syncobj", 0));
+	ASSERT_EQ(0, module_unload("syncobj"));
+	EXPECT_FALSE(module_loaded("syncobj"));
+	EXPECT_NE(0, access("/sys/class/misc/syncobj", F_OK));
+	ASSERT_EQ(0, module_probe("syncobj"));
+	EXPECT_TRUE(module_loaded("syncobj"));
 	EXPECT_EQ(NULL, kmsg_splat(read_log(self))) TH_LOG("%s", self->log);
 }
 
@@ -207,57 +205,48 @@ TEST_F_TIMEOUT(module, refuses_beside_another_syncobj, 300)
 	EXPECT_EQ(0, module_probe("syncobj"));
 }
 
-FIXTURE(layout) {
-	int kmsg;
-	unsigned long taint;
-	char log[65536];
-};
-
-FIXTURE_VARIANT(layout) {
+struct wrong_layout {
 	const char *name;
+	const char *what;
 };
 
-FIXTURE_VARIANT_ADD(layout, word_after_node) { .name = "syncobj_wrong1" };
-FIXTURE_VARIANT_ADD(layout, word_before_node) { .name = "syncobj_wrong2" };
-FIXTURE_VARIANT_ADD(layout, task_and_fence_swapped) {
-	.name = "syncobj_wrong3"
+static const struct wrong_layout wrong_layouts[] = {
+	{ "syncobj_wrong1", "a word more behind node" },
+	{ "syncobj_wrong2", "a word more before node" },
+	{ "syncobj_wrong3", "task and fence swapped" },
+	{ "syncobj_wrong4", "point moved" },
+	{ "syncobj_wrong5", "task moved last" },
 };
-
-FIXTURE_VARIANT_ADD(layout, point_moved) { .name = "syncobj_wrong4" };
-FIXTURE_VARIANT_ADD(layout, task_moved_last) { .name = "syncobj_wrong5" };
-
-FIXTURE_SETUP(layout)
-{
-	restore();
-	ASSERT_EQ(0, module_settle("syncobj", 0));
-	ASSERT_EQ(0, module_unload("syncobj"));
-	self->kmsg = kmsg_start();
-	self->taint = taint_bits();
-}
-
-FIXTURE_TEARDOWN(layout)
-{
-	restore();
-	EXPECT_TRUE(module_loaded("syncobj"));
-	EXPECT_EQ(self->taint, taint_bits());
-}
 
 /* The module with a wrong copy of DRM's wait entry: refused, and no oops */
-TEST_F_TIMEOUT(layout, refused, 300)
+TEST_F_TIMEOUT(module, refuses_wrong_layouts, 300)
 {
-	int i, dev, so;
+	int i, try, dev, so;
 
-	/* twice: memory that happens to fit must not help it */
-	for (i = 0; i < 2; i++) {
-		EXPECT_EQ(-EOPNOTSUPP, module_load(variant->name));
-		EXPECT_FALSE(module_loaded(variant->name));
-		EXPECT_NE(0, access("/sys/class/misc/syncobj", F_OK));
+	ASSERT_EQ(0, module_settle("syncobj", 0));
+	ASSERT_EQ(0, module_unload("syncobj"));
+	for (i = 0; i < (int)ARRAY_SIZE(wrong_layouts); i++) {
+		const struct wrong_layout *wrong = &wrong_layouts[i];
+
+		/* twice: memory that happens to fit must not help it */
+		read_log(self);
+		for (try = 0; try < 2; try++) {
+			EXPECT_EQ(-EOPNOTSUPP, module_load(wrong->name)) {
+				TH_LOG("%s", wrong->what);
+			}
+			EXPECT_NE(0, access("/sys/class/misc/syncobj", F_OK));
+			module_unload(wrong->name);
+		}
+		read_log(self);
+		EXPECT_EQ(2, lines_of(self->log,
+				      "is not the layout this module knows")) {
+			TH_LOG("%s: %s", wrong->what, self->log);
+		}
+		EXPECT_EQ(NULL, kmsg_splat(self->log)) {
+			TH_LOG("%s: %s", wrong->what, self->log);
+		}
+		EXPECT_EQ(self->taint, taint_bits());
 	}
-	kmsg_read(self->kmsg, self->log, sizeof(self->log));
-	EXPECT_EQ(2, lines_of(self->log, "is not the layout this module knows"))
-		TH_LOG("%s", self->log);
-	EXPECT_EQ(NULL, kmsg_splat(self->log)) TH_LOG("%s", self->log);
-	EXPECT_EQ(self->taint, taint_bits());
 
 	/* What DRM has is in order: the right one loads and works. */
 	ASSERT_EQ(0, module_probe("syncobj"));
@@ -267,8 +256,6 @@ TEST_F_TIMEOUT(layout, refused, 300)
 	EXPECT_EQ(-ETIME, so_wait1(dev, so, 1, in_ms(5), SO_SUBMIT));
 	EXPECT_EQ(0, so_signal1(dev, so, 1));
 	EXPECT_EQ(0, so_wait1(dev, so, 1, 0, 0));
-	close(so);
-	close(dev);
 }
 
 TEST_HARNESS_MAIN
