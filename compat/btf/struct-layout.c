@@ -101,7 +101,8 @@ static int open_btf(struct btf *btf, const char *name)
 	    find_section(btf))
 		return -1;
 
-	hdr = btf->hdr = (const void *)btf->data;
+	hdr = (const void *)btf->data;
+	btf->hdr = hdr;
 	if (btf->size < sizeof(*hdr) || hdr->magic != BTF_MAGIC ||
 	    hdr->hdr_len > btf->size)
 		return -1;

@@ -87,6 +87,6 @@ bundle_ensure_locked() {
 bundle_ensure() {
 	[[ -e $TREE/dkms.conf ]] || die "no dkms.conf in $TREE: nothing to install"
 	mkdir -p "$CACHE/layers"
-	BUNDLE_LAYER=$CACHE/layers/$KERNEL_RELEASE-$(hash_of "$(bundle_key)" "$ROOT_KEY" "$KERNEL_RELEASE")
+	BUNDLE_LAYER=$CACHE/layers/$KERNEL_RELEASE-$(hash_of "$(bundle_key)" "$ROOT_KEY" "$KERNEL_BOOT")
 	locked "layer-${BUNDLE_LAYER##*/}" bundle_ensure_locked
 }

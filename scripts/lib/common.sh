@@ -6,6 +6,8 @@
 #
 # The scripts that source this file have set: set -euo pipefail
 
+shopt -s extglob
+
 SCRIPTS=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 TREE=${SCRIPTS%/*}
 CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/bufsync

@@ -8,15 +8,31 @@
 # fetched beside one another, and dropping one is rm -r.
 # (scripts/packaging-test installs them for real.)
 #
-#   kernels/K/fs       the layer: /boot, /usr/lib/modules/K, /usr/src
-#   kernels/K/debs     the packages it was made of
-#   kernels/K/vmlinuz  and initrd-*
+#   linux/K/fs       the layer: /boot, /usr/lib/modules/K, /usr/src
+#   linux/K/debs     the packages it was made of
+#   linux/K/vmlinuz, and vmlinux-*, initrd-* made of it
 
-# Drivers that no test can need: their files cost more time than all the rest.
-KERNEL_EXCLUDE='drivers/media drivers/net/wireless drivers/net/ethernet
-	drivers/infiniband drivers/iio drivers/comedi drivers/hwmon drivers/mtd
-	drivers/scsi drivers/staging drivers/usb drivers/isdn drivers/platform
-	drivers/input drivers/hid sound net/netfilter net/bluetooth net/mac80211'
+# Modules that no test can need: to unpack and to index them would take longer
+# than all the rest.
+KERNEL_EXCLUDE=(
+	sound
+	drivers/{accel,accessibility,ata,atm,bluetooth,bus,cpufreq,comedi,crypto,cxl}
+	drivers/{dca,dma,edac,extcon,firewire,gnss,gpio,hid,hsi,hv,hwmon,hwtracing}
+	drivers/{iio,infiniband,input,isdn,leds,macintosh,mcb,md,media,memstick}
+	drivers/{message,mfd,mmc,most,mtd,mux,net,nfc,ntb,parport,pcmcia,phy,pinctrl}
+	drivers/{platform,power,powercap,pps,pwm,rapidio,ras,regulator,remoteproc}
+	drivers/{rpmsg,rtc,scsi,siox,slimbus,soundwire,spi,ssb,staging,target,tee}
+	drivers/{thermal,thunderbolt,tty,ufs,usb,w1,watchdog,xen}
+	drivers/gpu/drm/{amd,i915,nouveau,radeon,xe,gma500,imagination}
+	fs/{affs,afs,bcachefs,befs,bfs,btrfs,ceph,coda,cramfs,dlm,ecryptfs,efs,exfat}
+	fs/{f2fs,fat,freevxfs,gfs2,hfs,hfsplus,hpfs,isofs,jffs2,jfs,lockd,minix}
+	fs/{nfs,nfs_common,nfsd,nilfs2,nls,ntfs3,ocfs2,omfs,orangefs,qnx4,qnx6}
+	fs/{quota,reiserfs,romfs,smb,sysv,ubifs,udf,ufs,vboxsf,xfs,zonefs}
+	net/{802,8021q,6lowpan,appletalk,atm,ax25,batman-adv,bluetooth,bridge,can}
+	net/{ceph,dccp,dsa,hsr,ieee802154,ipv4,ipv6,l2tp,llc,mac80211,mac802154,mpls}
+	net/{mptcp,netfilter,netrom,nfc,openvswitch,phonet,psample,qrtr,rds,rose}
+	net/{rxrpc,sched,sctp,smc,sunrpc,tipc,tls,wireless,x25,xdp,xfrm}
+)
 
 KERNEL_INITRD_MODULES='virtio_pci 9pnet_virtio 9p overlay virtio_console'
 
@@ -86,20 +102,25 @@ kernel_tools() {
 }
 
 kernel_unpack() {	# kernel_unpack DIR RELEASE
-	local dir=$1 release=$2 deb exclude=() path
-	for path in $KERNEL_EXCLUDE; do
-		exclude+=(--exclude="*/kernel/$path")
-	done
+	local dir=$1 release=$2 deb path exclude
 	rm -rf "$dir/fs"
-	mkdir -p "$dir/fs"
+	mkdir -p "$dir/fs/usr/lib"
 	for deb in "$dir"/debs/*.deb; do
-		# A real /lib here would hide the root's symlink to usr/lib.
+		# Patterns are tried on each file, and headers are many files.
+		exclude=(--exclude='./usr/share')
+		if [[ $deb == */linux-@(image|modules)-* ]]; then
+			for path in "${KERNEL_EXCLUDE[@]}"; do
+				exclude+=(--exclude="*/kernel/$path")
+			done
+		fi
 		dpkg-deb --fsys-tarfile "$deb" |
-			tar -x -C "$dir/fs" --no-same-owner "${exclude[@]}" \
-				--exclude='./usr/share/*' \
-				--transform='s,^\./lib/,./usr/lib/,' \
-				--transform='s,^\./lib$,./usr/lib,'
+			tar -x -C "$dir/fs" --no-same-owner "${exclude[@]}"
 	done
+	# A real /lib here would hide the root's symlink to usr/lib.
+	if [[ -d $dir/fs/lib ]]; then
+		cp -al "$dir/fs/lib/." "$dir/fs/usr/lib/"
+		rm -rf "$dir/fs/lib"
+	fi
 	for path in "$dir/fs/boot/vmlinuz-$release" "$dir/fs/usr/lib/modules/$release"/vmlinuz*; do
 		[[ ! -e $path ]] || ln -f "$path" "$dir/vmlinuz"
 	done
@@ -116,7 +137,7 @@ kernel_set_up() {	# kernel_set_up ROW
 			return
 		}
 	fi
-	dir=$CACHE/kernels/$release
+	dir=$CACHE/linux/$release
 	packages=$(row_field "$row" packages)
 	mkdir -p "$dir"
 	rm -f "$CACHE/rows/$row.unavailable"
@@ -130,7 +151,7 @@ kernel_set_up() {	# kernel_set_up ROW
 		rm -rf "$dir"
 		root_apt_update
 		release=$(row_resolve "$row")
-		dir=$CACHE/kernels/$release
+		dir=$CACHE/linux/$release
 		mkdir -p "$dir"
 		kernel_fetch "$dir" "$release" "$packages"
 	fi
@@ -142,10 +163,10 @@ kernel_set_up() {	# kernel_set_up ROW
 
 # What needs the root's tools, so that unpacking can run beside the making of
 # the root.
-kernel_finish() {	# kernel_finish DIR RELEASE INITRD
+kernel_finish() {	# kernel_finish DIR RELEASE KEY
 	local dir=$1 release=$2
 	ns_run -l "$ROOT" -b "$dir=/run/kernel" -b "$SCRIPTS=/run/scripts" -- \
-		sh /run/scripts/lib/mk-initrd "$release" "/run/kernel/$3" \
+		sh /run/scripts/lib/mk-boot "$release" "$3" \
 		$KERNEL_INITRD_MODULES
 }
 
@@ -156,7 +177,7 @@ kernel_ensure_locked() {
 		return
 	fi
 	release=$(row_release "$row")
-	if [[ -z $release || ! -e $CACHE/kernels/$release/unpacked ]]; then
+	if [[ -z $release || ! -e $CACHE/linux/$release/unpacked ]]; then
 		step "kernel $row: fetch and unpack" kernel_set_up "$row" || root_explain_failure
 	fi
 }
@@ -164,24 +185,24 @@ kernel_ensure_locked() {
 # kernel_unpacked ROW: fetched and unpacked; needs no more than the base root.
 kernel_unpacked() {
 	row_check "$1"
-	mkdir -p "$CACHE/rows" "$CACHE/kernels"
+	mkdir -p "$CACHE/rows" "$CACHE/linux"
 	locked "kernel-$1" kernel_ensure_locked "$1"
 }
 
 # kernel_ensure ROW: ready to build for and to boot. Sets KERNEL_RELEASE,
-# KERNEL_DIR and KERNEL_INITRD. Returns 1 when the row is unavailable.
+# KERNEL_DIR and KERNEL_BOOT. Returns 1 when the row is unavailable.
 kernel_ensure() {
 	local tools
 	kernel_unpacked "$1"
 	KERNEL_RELEASE=$(row_release "$1")
 	[[ $KERNEL_RELEASE ]] || return 1
-	KERNEL_DIR=$CACHE/kernels/$KERNEL_RELEASE
-	KERNEL_INITRD=initrd-$(cat "$SCRIPTS/initrd-init" "$SCRIPTS/lib/mk-initrd" | sha256sum | cut -c1-16)
+	KERNEL_DIR=$CACHE/linux/$KERNEL_RELEASE
+	KERNEL_BOOT=$(cat "$SCRIPTS/initrd-init" "$SCRIPTS/lib/mk-boot" | sha256sum | cut -c1-16)
 	mapfile -t tools <"$KERNEL_DIR/tools"
 	locked root root_stage "build for $1" "${tools[@]}"
-	[[ -e $KERNEL_DIR/$KERNEL_INITRD ]] ||
-		locked "kernel-$1" step "kernel $1 ($KERNEL_RELEASE): depmod, initramfs" \
-			kernel_finish "$KERNEL_DIR" "$KERNEL_RELEASE" "$KERNEL_INITRD"
+	[[ -e $KERNEL_DIR/vmlinux-$KERNEL_BOOT ]] ||
+		locked "kernel-$1" step "kernel $1 ($KERNEL_RELEASE): depmod, boot files" \
+			kernel_finish "$KERNEL_DIR" "$KERNEL_RELEASE" "$KERNEL_BOOT"
 }
 
 # kernel_prefetch ROW...: fetch and unpack beside the installation of the

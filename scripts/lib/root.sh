@@ -8,7 +8,7 @@
 ROOT_SUITES='trixie trixie-backports bookworm'
 
 # What each stage installs. "build" is all that the demo needs.
-ROOT_PKGS_build='mount dkms gcc libc6-dev make kmod openssl cpio busybox-static
+ROOT_PKGS_build='mount dkms gcc libc6-dev make kmod openssl cpio zstd busybox-static
 	libelf1t64 libdrm-dev systemd-standalone-sysusers udev qemu-system-x86'
 ROOT_PKGS_test='rsync'
 ROOT_PKGS_lint='sparse shellcheck codespell perl'

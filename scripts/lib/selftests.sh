@@ -52,7 +52,7 @@ source_ensure() {
 }
 
 selftests_key() {
-	(cd "$TREE" && find selftests include src compat -type f -print0 | sort -z |
+	(cd "$TREE" && find selftests include src compat docs/examples -type f -print0 | sort -z |
 		xargs -0 sha256sum) | sha256sum | cut -c1-16
 }
 
