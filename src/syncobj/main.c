@@ -61,11 +61,7 @@ int syncobj_caps_ioctl(void __user *argp)
 	caps = (struct syncobj_caps) {
 		.size = sizeof(caps),
 		.out_version = SYNCOBJ_VERSION,
-		.out_features = SYNCOBJ_FEATURE_EVENTFD_BATCH |
-				SYNCOBJ_FEATURE_EVENTFD_CANCEL |
-				SYNCOBJ_FEATURE_STATUS |
-				(IS_ENABLED(BUFSYNC_HAVE_FENCE_DEADLINE) ?
-				 SYNCOBJ_FEATURE_DEADLINE : 0),
+		.out_features = SYNCOBJ_FEATURES_ALL,
 		.out_create_flags = SYNCOBJ_CREATE_FLAGS_ALL,
 		.out_wait_flags = SYNCOBJ_WAIT_FLAGS_ALL,
 		.out_query_flags = SYNCOBJ_QUERY_FLAGS_ALL,

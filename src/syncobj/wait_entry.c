@@ -24,8 +24,9 @@ void syncobj_wait_entry_queue(struct drm_syncobj *syncobj,
 	struct dma_fence *fence;
 
 	spin_lock(&syncobj->lock);
-	fence = dma_fence_get(rcu_dereference_protected(syncobj->fence,
-					lockdep_is_held(&syncobj->lock)));
+	fence = rcu_dereference_protected(syncobj->fence,
+					  lockdep_is_held(&syncobj->lock));
+	dma_fence_get(fence);
 	if (!fence || dma_fence_chain_find_seqno(&fence, entry->point)) {
 		dma_fence_put(fence);
 		list_add_tail(&entry->node, &syncobj->cb_list);
