@@ -165,6 +165,7 @@ kernel_set_up() {	# kernel_set_up ROW
 # the root.
 kernel_finish() {	# kernel_finish DIR RELEASE KEY
 	local dir=$1 release=$2
+	# shellcheck disable=SC2086 # words
 	ns_run -l "$ROOT" -b "$dir=/run/kernel" -b "$SCRIPTS=/run/scripts" -- \
 		sh /run/scripts/lib/mk-boot "$release" "$3" \
 		$KERNEL_INITRD_MODULES

@@ -58,7 +58,7 @@ qemu_argv() {
 	printf '%s\n' -m "$VM_MEM" \
 		-kernel "/run/kernel/vmlinux-$KERNEL_BOOT" -initrd "/run/kernel/initrd-$KERNEL_BOOT" \
 		-chardev file,id=con,path=/run/vm/console.log -serial chardev:con
-	# shellcheck disable=SC2086 # one line
+	# shellcheck disable=SC2086,SC2116 # one line
 	printf '%s\n' -append "$(echo $cmdline $VM_CMDLINE)"
 	qemu_9p root /run/guest ,readonly=on
 	qemu_9p vm /run/vm ''

@@ -26,6 +26,7 @@ root_mirror() {
 		return
 	fi
 	# Lists that were never fetched have no origin: look at the suite then.
+	# shellcheck disable=SC2016 # apt's
 	uri=$(apt-get indextargets --format '$(LABEL) $(CODENAME) $(RELEASE) $(REPO_URI)' \
 		'Created-By: Packages' 2>/dev/null |
 		awk '$1 == "Debian" && !u { u = $NF }
