@@ -44,7 +44,7 @@ TEST_F(wait_time, etime_is_never_early)
 						   point, end, flags));
 			now = now_ns();
 			EXPECT_GE(now, end);
-			EXPECT_LT(now, end + 500 * NSEC_PER_MSEC);
+			EXPECT_LT(now, end + 2000 * NSEC_PER_MSEC);
 		}
 	}
 }
@@ -60,12 +60,12 @@ TEST_F(wait_time, polls_return_at_once)
 		start = now_ns();
 		EXPECT_EQ(-ETIME, so_wait1(self->env.dev, self->so, 1, past[i],
 					   SO_SUBMIT));
-		EXPECT_LT(now_ns() - start, 500 * NSEC_PER_MSEC);
+		EXPECT_LT(now_ns() - start, 2000 * NSEC_PER_MSEC);
 	}
 	start = now_ns();
 	EXPECT_EQ(-ETIME, so_wait1(self->env.dev, self->so, 1, start,
 				   SO_SUBMIT));
-	EXPECT_LT(now_ns() - start, 500 * NSEC_PER_MSEC);
+	EXPECT_LT(now_ns() - start, 2000 * NSEC_PER_MSEC);
 }
 
 /* INT64_MAX and its neighbours, and times beyond any jiffies */
@@ -114,7 +114,7 @@ static void install(int flags)
 /* With SA_RESTART the call goes on towards the same point in time. */
 TEST_F(wait_time, restart_keeps_the_deadline)
 {
-	int64_t end = in_ms(250);
+	int64_t end = in_ms(1500);
 	struct waiter w = {
 		.dev = self->env.dev,
 		.fds = &self->so,
@@ -128,14 +128,18 @@ TEST_F(wait_time, restart_keeps_the_deadline)
 	install(SA_RESTART);
 	ASSERT_EQ(0, waiter_start(&w));
 	for (i = 0; i < 4; i++) {
-		sleep_ms(40);
+		sleep_ms(300);
 		ASSERT_EQ(0, pthread_kill(w.thread, SIGUSR1));
+		/* A second one before the first is taken would be lost. */
+		while (__atomic_load_n(&handled, __ATOMIC_RELAXED) == i &&
+		       now_ns() < end)
+			sleep_ms(1);
 	}
 	EXPECT_EQ(-ETIME, waiter_join(&w));
 	EXPECT_EQ(4, handled);
 	EXPECT_GE(w.end, end);
-	/* 250 ms from the last signal on would be 160 ms more. */
-	EXPECT_LT(w.end, end + 120 * NSEC_PER_MSEC);
+	/* 1500 ms from the last signal on would be 1200 ms more. */
+	EXPECT_LT(w.end, end + 1000 * NSEC_PER_MSEC);
 	EXPECT_EQ(SO_POISON, w.first);
 }
 
