@@ -19,6 +19,9 @@ static const struct drm_driver test_drm_driver = {
 	.fops = &test_drm_fops,
 	.name = "bufsync_test",
 	.desc = "syncobjs for the tests of bufsync",
+#ifdef TEST_HAVE_DRIVER_DATE
+	.date = "0",
+#endif
 	.major = 1,
 };
 
