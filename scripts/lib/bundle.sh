@@ -7,7 +7,7 @@
 # never changed once made: other trees and rows can be built and booted at the
 # same time.
 
-BUNDLE_PATHS='dkms.conf Makefile LICENSE src include compat etc'
+BUNDLE_PATHS='dkms.conf Makefile LICENSE src include compat etc tools'
 
 # bundle_files: what goes to /usr/src/bufsync-VERSION, NUL-separated, relative
 # to the tree. Nothing that git ignores, so no build output.
@@ -87,6 +87,7 @@ bundle_ensure_locked() {
 bundle_ensure() {
 	[[ -e $TREE/dkms.conf ]] || die "no dkms.conf in $TREE: nothing to install"
 	mkdir -p "$CACHE/layers"
-	BUNDLE_LAYER=$CACHE/layers/$KERNEL_RELEASE-$(hash_of "$(bundle_key)" "$ROOT_KEY" "$KERNEL_BOOT")
+	BUNDLE_LAYER=$CACHE/layers/$KERNEL_RELEASE-$(hash_of "$(bundle_key)" "$ROOT_KEY" \
+		"$(sha256sum <"$KERNEL_DIR/fs/usr/lib/modules/$KERNEL_RELEASE/modules.dep")")
 	locked "layer-${BUNDLE_LAYER##*/}" bundle_ensure_locked
 }

@@ -37,21 +37,24 @@ heartbeat() {	# heartbeat TEXT START LOG
 	done
 }
 
-# step TEXT COMMAND...: run COMMAND with its output in a log file, say what
-# goes on and how long it took; on failure show the end of the log.
-step() {
-	local text=$1 start=$EPOCHREALTIME log job beat rc=0
+# try_step TEXT COMMAND...: run COMMAND with its output in a log file, say what
+# goes on and how long it took; on failure show the end of the log. COMMAND may
+# be a function, which then ends with the first command that fails.
+try_step() {
+	local text=$1 start=$EPOCHREALTIME log beat rc=0
 	shift
 	mkdir -p "$CACHE/log"
 	log=$CACHE/log/$(tr -cs 'A-Za-z0-9.+-' - <<<"$text" | cut -c1-60)$$.log
 	msg "$text ..."
-	# errexit is off in a command tested by ||; a subshell that is waited
-	# for keeps it.
-	( set -e; "$@" ) >"$log" 2>&1 </dev/null &
-	job=$!
+	: >"$log"
 	heartbeat "$text" "$start" "$log" &
 	beat=$!
-	wait "$job" || rc=$?
+	# Where this is called in a condition, errexit is off in all that it
+	# calls, subshells included, but not in a process substitution.
+	: > >(set -e; "$@" >"$log" 2>&1 </dev/null)
+	STEP_JOB=$!
+	wait "$STEP_JOB" || rc=$?
+	STEP_JOB=
 	kill "$beat" 2>/dev/null || true
 	wait "$beat" 2>/dev/null || true
 	if ((rc)); then
@@ -62,6 +65,15 @@ step() {
 	fi
 	rm -f "$log"
 	msg "$text: $(elapsed "$start") s"
+}
+
+# step TEXT COMMAND...: the same; a failure ends the script.
+step() { try_step "$@" || exit "$EXIT_RIG"; }
+
+# kill_jobs [SIGNAL]: of this shell, a running step included.
+kill_jobs() {
+	# shellcheck disable=SC2046,SC2086 # pids
+	kill "${1:--TERM}" $(jobs -p) ${STEP_JOB-} 2>/dev/null || true
 }
 
 # locked NAME COMMAND...: run COMMAND while holding the cache's lock NAME, so

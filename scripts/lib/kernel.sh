@@ -174,12 +174,12 @@ kernel_finish() {	# kernel_finish DIR RELEASE KEY
 kernel_ensure_locked() {
 	local row=$1 release
 	if [[ $(row_field "$row" set) == own ]]; then
-		"$TREE/$(row_field "$row" packages)"
+		"$TREE/$(row_field "$row" packages)" || die "row $row could not be made"
 		return
 	fi
 	release=$(row_release "$row")
 	if [[ -z $release || ! -e $CACHE/linux/$release/unpacked ]]; then
-		step "kernel $row: fetch and unpack" kernel_set_up "$row" || root_explain_failure
+		try_step "kernel $row: fetch and unpack" kernel_set_up "$row" || root_explain_failure
 	fi
 }
 

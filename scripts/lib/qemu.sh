@@ -7,7 +7,10 @@
 #   settings, argv, guest-init    in: see scripts/guest-init
 #   console.log                   the kernel's console
 #   up, rc, dmesg                 from the guest
-#   result                        how it ended: exit N, crash, hang, rig
+#   booted                        from the guest: nothing of ours has run yet
+#   ivshmem                       the memory of one of the guest's devices
+#   qmp.sock                      QEMU's monitor, which the guest is connected to
+#   result                        how it ended: exit N, crash, hang, stuck, rig
 # The other VM_* variables are the options of scripts/vm.
 
 VM_CPUS=2 VM_MEM=1G VM_CMDLINE='' VM_QEMU='' VM_ICOUNT='' VM_SHARE='' VM_TIMEOUT=600
@@ -16,15 +19,41 @@ VM_MODULES='' VM_LAYERS=()
 # Longest time from QEMU's start to the command's, on a loaded machine.
 VM_BOOT_TIMEOUT=${VM_BOOT_TIMEOUT:-300}
 
+# And to the first program of the guest. An emulated processor now and then
+# loses a timer early on, and its kernel waits for ever.
+VM_KERNEL_TIMEOUT=${VM_KERNEL_TIMEOUT:-150}
+
+# QEMU's threads for emulated processors, "single" or "multi". In threads of
+# their own a processor's access now and then goes to the wrong device while
+# another one moves BARs or turns them on and off (QEMU 10.0): registers read
+# wrong, doorbells get lost and with them guests.
+VM_THREADS=${VM_THREADS:-single}
+
 # The test machine, the same for every row: an IOMMU and devices to give away.
+# Three root ports: two displays in one IOMMU group, a big BAR, a device that can
+# be reset and powered down by itself. (With hot-plug by ACPI the ports' links
+# look dead after a reset.) The monitor is for the guest; the server must be
+# there before its client.
 QEMU_MACHINE='-nodefaults -no-reboot -display none -vga none -monitor none
 	-machine q35,kernel-irqchip=split
+	-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off
 	-device intel-iommu,intremap=off,caching-mode=on
 	-device virtio-gpu-pci -device bochs-display -device edu
-	-object memory-backend-ram,id=ivshmem,size=4M,share=on
+	-object memory-backend-file,id=ivshmem,size=4M,share=on,mem-path=/run/vm/ivshmem
 	-device ivshmem-plain,memdev=ivshmem
 	-object rng-random,id=rng,filename=/dev/urandom -device virtio-rng-pci,rng=rng
-	-device virtio-serial-pci,id=vser'
+	-device virtio-serial-pci,id=vser
+	-device pcie-root-port,hotplug=off,id=port0,bus=pcie.0,addr=10.0,chassis=1
+	-device bochs-display,id=bochs0,bus=port0,addr=00.0,multifunction=on,vgamem=16M
+	-device bochs-display,id=bochs1,bus=port0,addr=00.1,vgamem=16M
+	-device pcie-root-port,hotplug=off,id=port1,bus=pcie.0,addr=11.0,chassis=2,pref64-reserve=2G
+	-object memory-backend-ram,id=big,size=1G,share=on
+	-device ivshmem-plain,memdev=big,bus=port1
+	-device pcie-root-port,hotplug=off,id=port2,bus=pcie.0,addr=12.0,chassis=3
+	-device virtio-gpu-pci,bus=port2
+	-chardev socket,id=monitor,path=/run/vm/qmp.sock,server=on,wait=off
+	-mon chardev=monitor,mode=control
+	-chardev socket,id=qmp,path=/run/vm/qmp.sock'
 
 # Warnings and worse reach the console; the whole log comes back as dmesg.
 # Stall detectors get the patience that an emulated, shared processor needs.
@@ -51,7 +80,9 @@ qemu_argv() {
 	elif [[ $1 == kvm ]]; then
 		printf '%s\n' -accel kvm -cpu host -smp "$VM_CPUS"
 	else
-		printf '%s\n' -accel tcg,thread=multi -cpu max -smp "$VM_CPUS"
+		# A Zen by its numbers: Linux lets devices talk to each other
+		# across its host bridge.
+		printf '%s\n' -accel "tcg,thread=$VM_THREADS" -cpu max,family=25,model=1 -smp "$VM_CPUS"
 		# Nothing to compare the TSC with but timers that lag behind.
 		cmdline+=' tsc=reliable'
 	fi
@@ -71,6 +102,7 @@ qemu_argv() {
 			-chardev file,id=err,path=/run/vm/err.fifo \
 			-device virtserialport,chardev=err,name=err
 	fi
+	printf '%s\n' -device virtserialport,chardev=qmp,name=qmp
 	# shellcheck disable=SC2086 # words, as the user gave them
 	[[ ! $VM_QEMU ]] || printf '%s\n' $VM_QEMU
 }
@@ -88,19 +120,19 @@ qemu_run() {
 		"${argv[@]}" 2>"$VM_RUN/qemu.log"
 }
 
-# qemu_slot: take one of as many places as there are processors, so that guests
-# that many people start do not starve each other into timeouts. Held by this
-# process until it ends.
+# qemu_slot: take one of two places a processor, so that guests that many people
+# start do not starve each other into timeouts. Held by this process until it
+# ends.
 qemu_slot() {
-	local i said=''
+	local i said='' slots=${VM_SLOTS:-$((2 * $(nproc)))}
 	mkdir -p "$CACHE/lock"
 	while :; do
-		for ((i = 0; i < ${VM_SLOTS:-$(nproc)}; i++)); do
+		for ((i = 0; i < slots; i++)); do
 			exec {QEMU_SLOT}>"$CACHE/lock/guest-$i"
 			flock --nonblock "$QEMU_SLOT" && return
 			exec {QEMU_SLOT}>&-
 		done
-		[[ $said ]] || msg "waiting: ${VM_SLOTS:-$(nproc)} guests are running already"
+		[[ $said ]] || msg "waiting: $slots guests are running already"
 		said=1
 		sleep 1
 	done
@@ -110,7 +142,9 @@ qemu_prepare() {	# qemu_prepare MODE [COMMAND...]
 	VM_TOKEN=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 	VM_SHELL=''
 	[[ $1 != shell ]] || VM_SHELL=1
-	rm -f "$VM_RUN"/{up,rc,dmesg,tainted,kmemleak,result,console.log,out.fifo,err.fifo}
+	rm -f "$VM_RUN"/{booted,up,rc,dmesg,tainted,kmemleak,result,console.log} \
+		"$VM_RUN"/{out.fifo,err.fifo,ivshmem,qmp.sock}
+	truncate -s 4M "$VM_RUN/ivshmem"
 	printf '%s=%q\n' mode "$1" token "$VM_TOKEN" modules "$VM_MODULES" \
 		share "${VM_SHARE:+yes}" timeout "$VM_TIMEOUT" >"$VM_RUN/settings"
 	[[ ! $VM_SHELL ]] || printf '%s=%q\n' TERM "${TERM:-dumb}" \
@@ -125,6 +159,7 @@ qemu_prepare() {	# qemu_prepare MODE [COMMAND...]
 # $VM_RUN/result how it ended.
 qemu_wait() {
 	local out err qemu limit=$((SECONDS + VM_BOOT_TIMEOUT)) up='' tick result=''
+	local stuck=$((SECONDS + VM_KERNEL_TIMEOUT))
 	mkfifo "$VM_RUN/out.fifo" "$VM_RUN/err.fifo"
 	# Held open here, so that no relay waits for ever should QEMU not start.
 	exec {out}<>"$VM_RUN/out.fifo" {err}<>"$VM_RUN/err.fifo" {tick}<> <(:)
@@ -144,6 +179,8 @@ qemu_wait() {
 			[[ $result == modprobe* ]] || result="exit $result"
 		elif ! kill -0 "$qemu" 2>/dev/null; then
 			if [[ -s $VM_RUN/console.log ]]; then result=crash; else result=rig; fi
+		elif ((SECONDS >= stuck)) && [[ ! -e $VM_RUN/booted ]]; then
+			result=stuck
 		elif ((SECONDS >= limit)); then
 			result=hang
 		fi
@@ -155,7 +192,7 @@ qemu_wait() {
 	exec {out}>&- {err}>&- {tick}>&-
 	# shellcheck disable=SC2086
 	wait $VM_PIDS || true
-	rm -f "$VM_RUN"/{out,err}.fifo
+	rm -f "$VM_RUN"/{out.fifo,err.fifo,ivshmem,qmp.sock}
 	printf '%s\n' "$result" >"$VM_RUN/result"
 }
 

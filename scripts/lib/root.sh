@@ -10,7 +10,7 @@ ROOT_SUITES='trixie trixie-backports bookworm'
 # What each stage installs. "build" is all that the demo needs.
 ROOT_PKGS_build='mount dkms gcc libc6-dev make kmod openssl cpio zstd busybox-static
 	libelf1t64 libdrm-dev systemd-standalone-sysusers udev qemu-system-x86'
-ROOT_PKGS_test='rsync'
+ROOT_PKGS_test='rsync libbpf-dev'
 ROOT_PKGS_lint='sparse shellcheck codespell perl'
 ROOT_PKGS_kernel='bc bison flex libelf-dev libssl-dev rsync xz-utils'
 
@@ -49,7 +49,7 @@ root_check_host() {
 	if ! command -v mmdebstrap >/dev/null; then
 		command -v apt-get >/dev/null ||
 			die "neither mmdebstrap nor apt-get found: this needs a Debian machine"
-		step "install mmdebstrap (apt)" root_install_mmdebstrap ||
+		try_step "install mmdebstrap (apt)" root_install_mmdebstrap ||
 			die "install mmdebstrap by hand, then run this again"
 	fi
 	v=$(mmdebstrap --version | grep -oE '[0-9]+\.[0-9]+' | head -n 1)
@@ -149,7 +149,7 @@ root_stage() {	# root_stage STAGE PACKAGE...: once per list
 		: >"$stamp"
 		return 0
 	fi
-	step "Debian root: packages to $1" root_apt_install "${@:2}" || root_explain_failure
+	try_step "Debian root: packages to $1" root_apt_install "${@:2}" || root_explain_failure
 	: >"$stamp"
 }
 
@@ -158,7 +158,7 @@ root_ensure_locked() {
 	if [[ ! -e $ROOT ]]; then
 		root_check_host
 		need_space 6000 "a new Debian root with kernels"
-		step "Debian root: base system" root_base || root_explain_failure
+		try_step "Debian root: base system" root_base || root_explain_failure
 	fi
 	for stage; do
 		list=ROOT_PKGS_$stage
