@@ -5,13 +5,10 @@
  * in the low 4 GiB. Needs no 32-bit compiler and no 32-bit libc.
  */
 #include <fcntl.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 
+#include "compat32.h"
 #include "env_util.h"
-
-#define NR_IOCTL_32	54
 
 /* Everything that a call can see lies here. */
 struct low {
@@ -40,56 +37,6 @@ FIXTURE(compat32) {
 	int so;
 	uint32_t id;
 };
-
-#ifdef __x86_64__
-static int try32(int fd, unsigned int request, void *arg)
-{
-	long ret;
-
-	/* The entry clears nothing that matters here but r8 to r11. */
-	asm volatile("int $0x80"
-		     : "=a" (ret)
-		     : "a" (NR_IOCTL_32), "b" (fd), "c" (request), "d" (arg)
-		     : "memory", "r8", "r9", "r10", "r11");
-	return ret;
-}
-
-static sigjmp_buf no_entry;
-
-static void no_entry_handler(int sig)
-{
-	siglongjmp(no_entry, sig);
-}
-
-static bool have_int80(void)
-{
-	struct sigaction old, sa = { .sa_handler = no_entry_handler };
-	static bool have;
-
-	have = false;
-	sigaction(SIGSEGV, &sa, &old);
-	/* An fd that is not open: the kernel answers, if it does. */
-	if (!sigsetjmp(no_entry, 1))
-		have = try32(-1, 0, NULL) == -EBADF;
-	sigaction(SIGSEGV, &old, NULL);
-	return have;
-}
-#else
-static int try32(int fd, unsigned int request, void *arg)
-{
-	(void)fd;
-	(void)request;
-	(void)arg;
-	return -EOPNOTSUPP;
-}
-
-static bool have_int80(void)
-{
-	return false;
-}
-
-#define MAP_32BIT 0
-#endif
 
 FIXTURE_SETUP(compat32)
 {

@@ -44,6 +44,8 @@ FIXTURE_SETUP(diff)
 	i = drm_ret(drmSyncobjEventfd(self->drm, self->tmp, 1, self->drm_efd,
 				      0));
 	self->efd = !i;
+	if (kernel_at_least(6, 6))
+		ASSERT_EQ(0, i);
 }
 
 FIXTURE_TEARDOWN(diff)

@@ -163,21 +163,34 @@ TEST_F(life, syncobj_closed_after_submission)
 	EXPECT_EQ(self->refs, module_settle("syncobj", self->refs));
 }
 
-/* Any copy of the syncobj keeps it: a dup, one in flight, a waiting call */
+/*
+ * Any copy of the syncobj keeps it: a dup, one in flight. Longer than the 3 s
+ * within which a sweep ends what nobody holds, as it does the third.
+ */
 TEST_F(life, syncobj_copy_kept)
 {
-	int sock[2], copy;
+	int so[3], copy[3], efd[3], sock[2], i;
 
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock));
-	ASSERT_EQ(0, so_eventfd(self->env.dev, self->so, self->efd, 1, 0));
-	ASSERT_EQ(0, send_fd(sock[0], self->so));
-	close(self->so);
-	sleep_ms(1200);
-	EXPECT_GT(module_refcnt("syncobj"), self->refs);
-	copy = recv_fd(sock[1]);
-	ASSERT_GE(copy, 0);
-	ASSERT_EQ(0, so_signal1(self->env.dev, copy, 1));
-	EXPECT_EQ(1, efd_wait(self->efd));
+	for (i = 0; i < 3; i++) {
+		so[i] = so_create(self->env.dev, 0);
+		efd[i] = efd_new();
+		ASSERT_EQ(0, so_eventfd(self->env.dev, so[i], efd[i], 1, 0));
+	}
+	copy[0] = dup(so[0]);
+	ASSERT_EQ(0, send_fd(sock[0], so[1]));
+	for (i = 0; i < 3; i++)
+		close(so[i]);
+	sleep_ms(4000);
+	/* two sets; the third is gone */
+	EXPECT_EQ(self->refs + 2, module_refcnt("syncobj"));
+	copy[1] = recv_fd(sock[1]);
+	for (i = 0; i < 2; i++) {
+		ASSERT_GE(copy[i], 0);
+		ASSERT_EQ(0, so_signal1(self->env.dev, copy[i], 1));
+		EXPECT_EQ(1, efd_wait(efd[i]));
+	}
+	EXPECT_EQ(0, efd_quiet(efd[2]));
 }
 
 /* A process that is killed with everything open */

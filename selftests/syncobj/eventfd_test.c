@@ -152,7 +152,7 @@ TEST_F(eventfd, lax_fences)
 		ASSERT_EQ(0, watch(self, 1, 0));
 		EXPECT_EQ(1, efd_wait(self->efd));
 
-		/* found through the notifier: registered before submission */
+		/* registered before submission */
 		ASSERT_EQ(0, watch(self, 2, 0));
 		ASSERT_EQ(0, tf_add(self->env.tf, self->env.dev, self->so, 2,
 				    kinds[i], &self->id));
@@ -329,6 +329,51 @@ TEST_F(eventfd, woken_by_any_submission)
 	ASSERT_EQ(0, so_import(self->env.dev, self->so, fd, 0));
 	EXPECT_EQ(1, efd_wait(self->efd));
 	EXPECT_EQ(0, efd_quiet(self->efd));
+}
+
+#define MANY	500	/* registrations that fire together */
+#define SLOW	3000	/* entries of the WAIT */
+
+/*
+ * All that a call of ours makes due has fired when it returns, and what it
+ * takes away has been seen, also when the notifier was quicker and is still
+ * at it: it is, while DRM goes through the entries of a long WAIT.
+ */
+TEST_F_TIMEOUT(eventfd, notifier_is_quicker, 120)
+{
+	struct syncobj_eventfd_args entries[MANY] = {};
+	int fds[SLOW], later = efd_new(), round, i;
+	uint64_t points[SLOW];
+
+	for (i = 0; i < SLOW; i++) {
+		fds[i] = self->so;
+		points[i] = 1;
+	}
+	for (i = 0; i < MANY; i++) {
+		entries[i].syncobj_fd = self->so;
+		entries[i].eventfd = self->efd;
+		entries[i].point = 1;
+	}
+	for (round = 0; round < 40; round++) {
+		struct waiter w = {
+			.dev = self->env.dev,
+			.fds = fds,
+			.points = points,
+			.count = SLOW,
+			.flags = SO_SUBMIT | SO_ALL,
+			.timeout = INT64_MAX,
+		};
+
+		ASSERT_EQ(0, so_batch(self->env.dev, entries, MANY, NULL));
+		ASSERT_EQ(0, so_eventfd(self->env.dev, self->so, later, 5, 0));
+		ASSERT_EQ(0, waiter_start(&w));
+		ASSERT_EQ(0, so_signal1(self->env.dev, self->so, 1));
+		EXPECT_EQ(MANY, efd_take(self->efd)) TH_LOG("round %d", round);
+		ASSERT_EQ(0, so_signal1(self->env.dev, self->so, 5));
+		ASSERT_EQ(0, so_reset1(self->env.dev, self->so));
+		ASSERT_EQ(1, efd_take(later)) TH_LOG("lost, round %d", round);
+		EXPECT_EQ(0, waiter_join(&w));
+	}
 }
 
 TEST_HARNESS_MAIN

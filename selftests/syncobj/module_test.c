@@ -20,6 +20,7 @@ static void restore(void)
 	static const char * const others[] = {
 		"bufsync_test_clash", "syncobj_wrong1", "syncobj_wrong2",
 		"syncobj_wrong3", "syncobj_wrong4", "syncobj_wrong5",
+		"syncobj_btf", "syncobj_stub",
 	};
 	size_t i;
 
@@ -256,6 +257,56 @@ TEST_F_TIMEOUT(module, refuses_wrong_layouts, 300)
 	EXPECT_EQ(-ETIME, so_wait1(dev, so, 1, in_ms(5), SO_SUBMIT));
 	EXPECT_EQ(0, so_signal1(dev, so, 1));
 	EXPECT_EQ(0, so_wait1(dev, so, 1, 0, 0));
+}
+
+/* Refused before anything is tried, with one sentence */
+static void refuses(struct __test_metadata *_metadata, FIXTURE_DATA(module) *self,
+		    const char *name, const char *sentence)
+{
+	ASSERT_EQ(0, module_settle("syncobj", 0));
+	ASSERT_EQ(0, module_unload("syncobj"));
+	read_log(self);
+	EXPECT_EQ(-EOPNOTSUPP, module_load(name));
+	EXPECT_NE(0, access("/sys/class/misc/syncobj", F_OK));
+	read_log(self);
+	EXPECT_EQ(1, lines_of(self->log, sentence)) {
+		TH_LOG("%s", self->log);
+	}
+	EXPECT_EQ(1, lines_of(self->log, "not loading")) {
+		TH_LOG("%s", self->log);
+	}
+	EXPECT_EQ(NULL, kmsg_splat(self->log)) {
+		TH_LOG("%s", self->log);
+	}
+}
+
+/* The type information says that DRM's wait entry is another. */
+TEST_F_TIMEOUT(module, refuses_by_type_information, 300)
+{
+	refuses(_metadata, self, "syncobj_btf", "(type information)");
+}
+
+/* What the build makes for a kernel without a symbol that it needs */
+TEST_F_TIMEOUT(module, stub_says_what_is_missing, 300)
+{
+	refuses(_metadata, self, "syncobj_stub",
+		"syncobj_stub: this kernel does not export drm_syncobj_nothing");
+}
+
+/* Where the kernel's type information can be had, the build has used it. */
+TEST_F_TIMEOUT(module, type_information_was_checked, 300)
+{
+	char text[128] = "";
+	FILE *modinfo;
+
+	modinfo = popen("modinfo -F wait_entry syncobj", "r");
+	ASSERT_NE(NULL, modinfo);
+	ASSERT_NE(NULL, fgets(text, sizeof(text), modinfo));
+	EXPECT_EQ(0, pclose(modinfo));
+	if (strstr(text, "no type information"))
+		SKIP(return, "%s", text);
+	EXPECT_EQ(0, strncmp(text, "as known, by the type information", 33))
+		TH_LOG("%s", text);
 }
 
 TEST_HARNESS_MAIN

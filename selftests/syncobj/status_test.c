@@ -135,6 +135,24 @@ TEST_F(status, error_survives_import_and_transfer)
 	EXPECT_EQ(-EIO, at(self, 0));
 }
 
+/* The same of a timeline's point, which is a chain of fences */
+TEST_F(status, error_survives_from_a_timeline)
+{
+	int other = so_create(self->env.dev, 0), fd;
+
+	ASSERT_EQ(0, tf_add(self->env.tf, self->env.dev, other, 3, 0,
+			    &self->id));
+	ASSERT_EQ(0, tf_signal_how(self->env.tf, self->id, -EIO,
+				   TEST_FENCE_DIRECT, 0));
+	EXPECT_EQ(-EIO, so_status1(self->env.dev, other, 3));
+	ASSERT_EQ(0, so_transfer(self->env.dev, other, 3, self->so, 1, 0));
+	EXPECT_EQ(-EIO, at(self, 1));
+	fd = so_export(self->env.dev, other, 3);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, so_import(self->env.dev, self->so, fd, 2));
+	EXPECT_EQ(-EIO, at(self, 2));
+}
+
 /* In step with what the exported sync_file says */
 TEST_F(status, as_the_sync_file_says)
 {

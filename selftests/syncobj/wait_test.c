@@ -205,7 +205,7 @@ TEST_F(wait, woken_by_any_submission)
 TEST_F(wait, woken_from_irq)
 {
 	/* There such work is done by threads. */
-	bool realtime = !access("/sys/kernel/realtime", F_OK);
+	bool realtime = kernel_is_realtime();
 	struct test_fence_info info;
 	uint32_t how, first;
 	uint32_t id;

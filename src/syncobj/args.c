@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Arguments: structs that carry their size, and arrays of fds and points.
+ * Arguments: arrays of fds and points.
  *
  * The fds are held with fdget(), which costs no atomic operation while the
  * caller's file table is not shared. That is allowed up to the end of the
@@ -13,34 +13,6 @@
 #include <linux/uaccess.h>
 
 #include "syncobj_private.h"
-
-/**
- * syncobj_copy_sized() - copy a struct that begins with its size
- * @dst:	@ksize bytes
- * @src:	user address of the struct; its first __u32 is its size
- * @ksize:	the size that this module knows
- * @min:	the smallest size ever valid
- *
- * Fields that the caller's size does not cover become zero.
- *
- * Context: process, may sleep.
- * Return: the caller's size; -EFAULT; -EINVAL if it is below @min; -E2BIG if
- * it is above @ksize and the bytes there are not zero, or absurdly large.
- */
-int syncobj_copy_sized(void *dst, void __user *src, size_t ksize, size_t min)
-{
-	u32 usize;
-	int ret;
-
-	if (get_user(usize, (u32 __user *)src))
-		return -EFAULT;
-	if (usize < min)
-		return -EINVAL;
-	if (usize > PAGE_SIZE)
-		return -E2BIG;
-	ret = copy_struct_from_user(dst, ksize, src, usize);
-	return ret ?: usize;
-}
 
 /**
  * syncobj_array_get() - look up all syncobjs of a call

@@ -8,6 +8,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include <bufsync/args.h>
+
 #include "syncobj_private.h"
 #include "watch.h"
 
@@ -163,7 +165,7 @@ int syncobj_eventfd_batch_ioctl(void __user *argp)
 	u32 index = U32_MAX;
 	int ret;
 
-	ret = syncobj_copy_sized(&args, uargs, sizeof(args),
+	ret = bufsync_copy_sized(&args, uargs, sizeof(args),
 				 offsetofend(typeof(args), out_index));
 	if (ret < 0)
 		return ret;
@@ -194,6 +196,7 @@ static u32 syncobj_cancel(struct drm_syncobj *syncobj, struct file *eventfd,
 {
 	struct syncobj_watch *watch, *next;
 	struct syncobj_sink *sink;
+	bool late = false;
 	u32 n = 0;
 
 	guard(mutex)(&syncobj_watch_lock);
@@ -216,9 +219,13 @@ static u32 syncobj_cancel(struct drm_syncobj *syncobj, struct file *eventfd,
 		if (syncobj_watch_stop(watch)) {
 			syncobj_watch_end(watch);
 			n++;
+		} else {
+			late = true;
 		}
 	}
 	syncobj_sink_put(sink);
+	while (late && syncobj_notifier_reap())
+		cond_resched();
 	return n;
 }
 
@@ -237,7 +244,7 @@ int syncobj_eventfd_cancel_ioctl(void __user *argp)
 	u32 n;
 	int ret;
 
-	ret = syncobj_copy_sized(&args, uargs, sizeof(args),
+	ret = bufsync_copy_sized(&args, uargs, sizeof(args),
 				 offsetofend(typeof(args), pad));
 	if (ret < 0)
 		return ret;

@@ -10,6 +10,7 @@
 #include <linux/uaccess.h>
 #include <drm/drm.h>
 
+#include <bufsync/args.h>
 #include <bufsync/btf_verdict.h>
 
 #include "syncobj_private.h"
@@ -53,7 +54,7 @@ int syncobj_caps_ioctl(void __user *argp)
 	struct syncobj_caps caps;
 	int usize;
 
-	usize = syncobj_copy_sized(&caps, argp, sizeof(caps),
+	usize = bufsync_copy_sized(&caps, argp, sizeof(caps),
 				   offsetofend(typeof(caps), out_reserved));
 	if (usize < 0)
 		return usize;
@@ -126,6 +127,13 @@ static struct miscdevice syncobj_miscdev = {
 	.mode = 0666,
 };
 
+static int syncobj_refuse_clash(void)
+{
+	pr_err("this kernel has its own /dev/syncobj; not loading\n");
+	/* Not EEXIST: modprobe takes that for success. */
+	return -EBUSY;
+}
+
 /* Registering the name a second time would leave a splat in the log. */
 static bool syncobj_node_taken(void)
 {
@@ -141,11 +149,8 @@ static int __init syncobj_init(void)
 {
 	int ret;
 
-	if (syncobj_node_taken()) {
-		pr_err("this kernel has its own /dev/syncobj; not loading\n");
-		/* Not EEXIST: modprobe takes that for success. */
-		return -EBUSY;
-	}
+	if (syncobj_node_taken())
+		return syncobj_refuse_clash();
 
 	/* Before anything is put on one of DRM's lists. */
 	if (BUFSYNC_SYNCOBJ_WAIT_ENTRY_BTF < 0) {
@@ -171,7 +176,8 @@ static int __init syncobj_init(void)
 	ret = misc_register(&syncobj_miscdev);
 	if (ret)
 		syncobj_notifier_stop();
-	return ret;
+	/* without /sys it could not be seen before */
+	return ret == -EEXIST ? syncobj_refuse_clash() : ret;
 }
 
 static void __exit syncobj_exit(void)
@@ -187,3 +193,5 @@ MODULE_DESCRIPTION("DRM synchronisation objects by file descriptor");
 MODULE_AUTHOR("bufsync");
 MODULE_LICENSE("GPL");
 MODULE_VERSION(BUFSYNC_VERSION);
+/* For bug reports: what the build could find out about DRM's wait entry. */
+MODULE_INFO(wait_entry, BUFSYNC_SYNCOBJ_WAIT_ENTRY_TEXT);

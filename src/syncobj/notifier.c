@@ -11,6 +11,7 @@
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/rculist.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/task.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
@@ -146,7 +147,6 @@ static int syncobj_notifier_fn(void *unused)
 
 	for (;;) {
 		LIST_HEAD(woken);
-		bool more = true;
 
 		/* Before looking, or a wake-up in between would be lost. */
 		set_current_state(TASK_INTERRUPTIBLE);
@@ -167,11 +167,10 @@ static int syncobj_notifier_fn(void *unused)
 			syncobj_watch_set_put(set);
 			cond_resched();
 		}
-		while (more) {
-			scoped_guard(mutex, &syncobj_watch_lock)
-				more = syncobj_notifier_reap();
-			cond_resched();
-		}
+		/* A little only: sets that wake meanwhile come first. */
+		scoped_guard(mutex, &syncobj_watch_lock)
+			syncobj_notifier_reap();
+		cond_resched();
 	}
 
 	__set_current_state(TASK_RUNNING);
@@ -227,6 +226,11 @@ void syncobj_notifier_stop(void)
 {
 	cancel_delayed_work_sync(&syncobj_sweep);
 	kthread_stop(syncobj_notifier);
+	/*
+	 * An eventfd that is being closed may be on its way to the list still:
+	 * a spinlock is a reader of RCU, under PREEMPT_RT as well.
+	 */
+	synchronize_rcu();
 
 	guard(mutex)(&syncobj_watch_lock);
 	while (syncobj_notifier_reap())

@@ -53,13 +53,18 @@ struct dma_fence_chain *syncobj_chain_alloc(void)
 
 /*
  * A chain may not become a link of another: it is replaced by the fences that
- * it stands for. Other fences stay as they are, so that their error does.
+ * it stands for. Other fences stay as they are, so that their error does. So
+ * does the fence of a point that all has signalled up to: merging leaves out
+ * what has signalled, its error with it.
  */
 static struct dma_fence *syncobj_fence_flatten(struct dma_fence *fence)
 {
-	if (to_dma_fence_chain(fence))
-		return dma_fence_unwrap_merge(fence);
-	return dma_fence_get(fence);
+	struct dma_fence *last = dma_fence_chain_contained(fence);
+
+	if (!to_dma_fence_chain(last) &&
+	    (last == fence || dma_fence_is_signaled(fence)))
+		return dma_fence_get(last);
+	return dma_fence_unwrap_merge(fence);
 }
 
 static int syncobj_point_add(struct drm_syncobj *syncobj, u64 point,

@@ -69,7 +69,6 @@ struct drm_syncobj *syncobj_from_fd(struct fd f);
 struct file *syncobj_file_create(struct drm_syncobj *syncobj);
 
 /* args.c */
-int syncobj_copy_sized(void *dst, void __user *src, size_t ksize, size_t min);
 int syncobj_array_get(struct syncobj_array *array, u64 fds, u32 count);
 int syncobj_array_get_points(struct syncobj_array *array, u64 points);
 void syncobj_array_put(struct syncobj_array *array);

@@ -6,9 +6,12 @@
 #include <linux/dma-fence-chain.h>
 #include <linux/file.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <drm/drm.h>
+
+#include <bufsync/args.h>
 
 #include "syncobj_private.h"
 #include "watch.h"
@@ -65,8 +68,10 @@ int syncobj_reset_ioctl(void __user *argp)
 	if (ret)
 		return ret;
 
-	for (i = 0; i < array.count; i++)
+	for (i = 0; i < array.count; i++) {
 		syncobj_fence_replace(syncobj_array_obj(&array, i), NULL);
+		cond_resched();
+	}
 
 	syncobj_array_put(&array);
 	return 0;
@@ -101,6 +106,8 @@ static int syncobj_signal_points(const struct syncobj_array *array)
 		drm_syncobj_add_point(syncobj, chains[i], stub,
 				      syncobj_array_point(array, i));
 		syncobj_watch_kick(syncobj);
+		/* Adding looks at all points that are pending. */
+		cond_resched();
 	}
 	dma_fence_put(stub);
 	n = 0;
@@ -209,9 +216,11 @@ int syncobj_query_ioctl(void __user *argp)
 		return ret;
 
 	points = u64_to_user_ptr(args.points);
-	for (i = 0; i < array.count && !ret; i++)
+	for (i = 0; i < array.count && !ret; i++) {
 		ret = put_user(syncobj_query_one(syncobj_array_obj(&array, i),
 						 args.flags), points + i);
+		cond_resched();
+	}
 
 	syncobj_array_put(&array);
 	return ret;
@@ -249,7 +258,7 @@ int syncobj_status_ioctl(void __user *argp)
 	u32 i;
 	int ret;
 
-	ret = syncobj_copy_sized(&args, argp, sizeof(args),
+	ret = bufsync_copy_sized(&args, argp, sizeof(args),
 				 offsetofend(typeof(args), pad));
 	if (ret < 0)
 		return ret;
@@ -264,10 +273,12 @@ int syncobj_status_ioctl(void __user *argp)
 		ret = syncobj_array_get_points(&array, args.points);
 
 	status = u64_to_user_ptr(args.out_status);
-	for (i = 0; i < array.count && !ret; i++)
+	for (i = 0; i < array.count && !ret; i++) {
 		ret = put_user(syncobj_point_status(syncobj_array_obj(&array, i),
 						    syncobj_array_point(&array, i)),
 			       status + i);
+		cond_resched();
+	}
 
 	syncobj_array_put(&array);
 	return ret;

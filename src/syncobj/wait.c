@@ -23,7 +23,7 @@
 #include "syncobj_private.h"
 #include "wait_entry.h"
 
-#define SYNCOBJ_TRANSFER_TIMEOUT_NSEC	(5 * NSEC_PER_SEC)
+#define SYNCOBJ_TRANSFER_TIMEOUT_NSEC	(5LL * NSEC_PER_SEC)
 
 /**
  * struct syncobj_wait - one call that waits
@@ -147,6 +147,7 @@ static int syncobj_wait_run(struct syncobj_wait *wait,
 				return -EINVAL;
 			second_look = true;
 		}
+		cond_resched();
 	}
 
 	for (i = 0; second_look && i < wait->count; i++) {
@@ -158,6 +159,7 @@ static int syncobj_wait_run(struct syncobj_wait *wait,
 		else if (wait->flags & SYNCOBJ_WAIT_FLAGS_WAIT_DEADLINE)
 			dma_fence_set_deadline(entry->fence,
 					       ns_to_ktime(args->deadline_nsec));
+		cond_resched();
 	}
 
 	return syncobj_wait_sleep(wait, args->timeout_nsec, first);
@@ -220,6 +222,7 @@ int syncobj_wait_ioctl(void __user *argp)
 			dma_fence_remove_callback(entry->fence,
 						  &entry->fence_cb);
 		dma_fence_put(entry->fence);
+		cond_resched();
 	}
 	if (wait.entries != inline_entries)
 		kvfree(wait.entries);

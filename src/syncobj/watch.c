@@ -266,6 +266,23 @@ static struct dma_fence *syncobj_watch_find(struct syncobj_watch *watch,
 }
 
 /*
+ * While the entry is off DRM's list with nothing to show for it, a call that
+ * changes the syncobj cannot tell that it must look: __syncobj_watch_kick().
+ */
+static void syncobj_set_begin(struct syncobj_watch_set *set)
+{
+	WRITE_ONCE(set->busy, true);
+	/* Before the entry goes, or its fence is taken. */
+	smp_wmb();
+}
+
+static void syncobj_set_end(struct syncobj_watch_set *set)
+{
+	/* All that was owed has fired for whoever sees this. */
+	smp_store_release(&set->busy, false);
+}
+
+/*
  * Puts the set's wait entry where it belongs. False if the point that it is
  * to wait for is there: the set must advance first.
  */
@@ -310,6 +327,7 @@ void syncobj_watch_advance(struct syncobj_watch_set *set)
 		return;
 
 	set->users++;
+	syncobj_set_begin(set);
 	do {
 		struct dma_fence *seen = NULL;
 
@@ -335,6 +353,7 @@ void syncobj_watch_advance(struct syncobj_watch_set *set)
 		}
 		dma_fence_put(seen);
 	} while (!syncobj_set_settle(set));
+	syncobj_set_end(set);
 	syncobj_set_put_user(set);
 }
 
@@ -354,6 +373,7 @@ void syncobj_watch_start(struct syncobj_watch *watch)
 {
 	struct syncobj_watch_set *set = watch->set;
 	struct dma_fence *fence;
+	bool settled;
 
 	lockdep_assert_held(&syncobj_watch_lock);
 
@@ -374,7 +394,10 @@ void syncobj_watch_start(struct syncobj_watch *watch)
 	}
 
 	rb_add_cached(&watch->pending, &set->pending, syncobj_watch_less);
-	if (!syncobj_set_settle(set))
+	syncobj_set_begin(set);
+	settled = syncobj_set_settle(set);
+	syncobj_set_end(set);
+	if (!settled)
 		syncobj_watch_advance(set);
 }
 
@@ -389,10 +412,19 @@ void __syncobj_watch_kick(struct drm_syncobj *syncobj)
 	struct syncobj_watch_set *set;
 	bool woken;
 
-	/* Most often nothing has happened: find out without the lock. */
+	/*
+	 * Most often nothing has happened: find out without the lock. Whoever
+	 * is at work on the set, the notifier if it was quicker, is waited for.
+	 */
 	rcu_read_lock();
 	set = syncobj_set_find(syncobj);
 	woken = set && READ_ONCE(set->entry.fence);
+	if (set && !woken) {
+		/* The fence before the flag: syncobj_set_begin() */
+		smp_rmb();
+		/* Once it is off, all has been done: syncobj_set_end() */
+		woken = smp_load_acquire(&set->busy);
+	}
 	rcu_read_unlock();
 	if (!woken)
 		return;

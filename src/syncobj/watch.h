@@ -20,10 +20,13 @@ struct task_struct;
 /**
  * struct syncobj_watch_set - all watches of one syncobj
  * @entry:	on the syncobj's cb_list while @pending is not empty, for the
- *		lowest of its points; its task is the notifier
+ *		lowest of its points, or one that was and has been cancelled
+ *		since; its task is the notifier
  * @syncobj:	holds a reference
  * @pending:	watches whose point has not been submitted, by point
  * @users:	its watches, and calls at work on it
+ * @busy:	somebody takes @entry off the list, or the fence out of it;
+ *		read without the lock, to know whether to wait for it
  * @hash:	in the table of sets, by @syncobj; read under RCU
  * @all:	on the list of all sets; read under RCU
  * @woken:	the notifier's alone: on its list of sets to look at
@@ -37,6 +40,7 @@ struct syncobj_watch_set {
 	struct drm_syncobj *syncobj;
 	struct rb_root_cached pending;
 	unsigned long users;
+	bool busy;
 	struct hlist_node hash;
 	struct list_head all;
 	struct list_head woken;

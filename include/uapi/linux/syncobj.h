@@ -38,7 +38,8 @@
  *   ENFILE     no fd, or no file, left for the one to be returned
  *   ENOTTY     unknown ioctl number
  *   E2BIG      bytes beyond the known end of an argument that carries its
- *              size (numbers from 0x80 on) are not zero
+ *              size (numbers from 0x80 on) are not zero, or the
+ *              size is above a page
  *
  * and those named at each ioctl. A return value above zero never occurs.
  */
