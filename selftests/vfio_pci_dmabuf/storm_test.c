@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Everything at once, for BUFSYNC_STRESS_SECONDS (30): two devices whose slices
+ * and BAR mappings are touched all the time, while they are reset in three ways,
+ * their configuration is written to, slices come and are revoked, processes fork,
+ * and a third device comes and goes. In the first half nothing turns memory off,
+ * and no access may fail that does not with stock's mapping; in the second half all
+ * may, and must work again at the end. What is revoked is revoked: no access that
+ * begins after REVOKE has returned may succeed, in either half.
+ */
+#include "events.h"
+
+#include <linux/pci_regs.h>
+
+#define SEED	0x01000000U
+/* Pages that are touched all the time: two huge pages, and some in the middle */
+#define PAGES	1024U
+#define ODD	64U
+/* Where slices come and go, and keep nothing */
+#define CHURN	MIB(8)
+#define CHURNS	(MIB(8) / PAGE)
+
+enum op {
+	RESET, HOT_RESET, SIBLING_RESET, SYSFS_RESET, HARMLESS, MEMORY,
+	EXPORT, WRITE_COMBINE, REVOKE, FORK, UNBIND, OPS
+};
+
+static const struct {
+	const char *name;
+	int min;	/* in 30 seconds, on the slowest of machines */
+	int debug;	/* the same under a debug kernel */
+} ops[OPS] = {
+	[RESET] = { "VFIO_DEVICE_RESET", 5, 5 },
+	[HOT_RESET] = { "hot reset", 5, 5 },
+	[SIBLING_RESET] = { "hot reset by the sibling", 5, 5 },
+	[SYSFS_RESET] = { "reset by sysfs", 5, 5 },
+	[HARMLESS] = { "write to COMMAND", 20, 20 },
+	[MEMORY] = { "memory off and on", 20, 20 },
+	[EXPORT] = { "export", 30, 6 },
+	/* of which by chance some are */
+	[WRITE_COMBINE] = { "write-combining", 5, 0 },
+	[REVOKE] = { "REVOKE", 20, 4 },
+	[FORK] = { "fork", 5, 0 },
+	[UNBIND] = { "unbind", 3, 1 },
+};
+
+/* Exit status of an heir */
+enum { NOT_STALE, STALE, TOO_SLOW };
+
+struct storm;
+
+/* One of the two, and what is done to it */
+struct target {
+	struct storm *storm;
+	struct vfio_dev *dev;
+	int bar;
+	struct view a, odd;
+	uint32_t *map;		/* stock's */
+	struct toucher t[4];	/* the last: on map */
+	pthread_t resetter, churner, writer;
+	uint64_t zaps, waits;
+};
+
+struct storm {
+	struct stage s;
+	struct vfio_dev sibling;
+	struct target bochs, big;
+	pthread_t binder;
+	bool stop;
+	bool toggle;	/* the second half */
+	bool debug;	/* a debug kernel */
+	unsigned long done[OPS];
+	int bad, bad_op, line;
+};
+
+static struct storm storm;
+
+static bool stopped(void)
+{
+	return flag_get(&storm.stop) ||
+	       __atomic_load_n(&storm.bad, __ATOMIC_RELAXED);
+}
+
+static void bad(enum op op, int ret, int line)
+{
+	storm.bad_op = op;
+	storm.line = line;
+	__atomic_store_n(&storm.bad, ret, __ATOMIC_RELEASE);
+}
+
+/* What only tries to get a lock may fail to. */
+static bool count(enum op op, int ret, int line)
+{
+	if (ret >= 0) {
+		count_up(&storm.done[op]);
+		return true;
+	}
+	if (op > SYSFS_RESET || (ret != -EAGAIN && ret != -EBUSY))
+		bad(op, ret, line);
+	return false;
+}
+
+#define COUNT(op, ret)	count(op, ret, __LINE__)
+#define BAD(op, ret)	bad(op, ret, __LINE__)
+
+/* Resets: the bus of the one has two functions, the other's is its own. */
+
+static void *bochs_resetter(void *arg)
+{
+	struct target *t = arg;
+	int i;
+
+	for (i = 0; !stopped(); i++) {
+		if (i % 2)
+			COUNT(HOT_RESET, vfio_hot_reset(t->dev));
+		else
+			COUNT(SIBLING_RESET, vfio_hot_reset(&storm.sibling));
+		sleep_ms(i % 7 * 5);
+	}
+	return NULL;
+}
+
+static void *big_resetter(void *arg)
+{
+	struct target *t = arg;
+	int i;
+
+	for (i = 0; !stopped(); i++) {
+		if (i % 3 == 0)
+			COUNT(RESET, vfio_reset(t->dev));
+		else if (i % 3 == 1)
+			COUNT(SYSFS_RESET,
+			      vfio_sysfs_poke(t->dev->bdf, "reset"));
+		else
+			COUNT(HOT_RESET, vfio_hot_reset(t->dev));
+		sleep_ms(i % 7 * 5);
+	}
+	return NULL;
+}
+
+/* Writes to COMMAND; those that turn memory off only in the second half */
+static void *writer(void *arg)
+{
+	struct target *t = arg;
+	uint16_t command;
+	int i, ret;
+
+	for (i = 0; !stopped(); i++) {
+		if (flag_get(&storm.toggle)) {
+			ret = vfio_memory_enable(t->dev, false);
+			sleep_ms(i % 3);
+			COUNT(MEMORY, ret ?: vfio_memory_enable(t->dev, true));
+		} else {
+			ret = vfio_config_read(t->dev, PCI_COMMAND, &command,
+					       sizeof(command));
+			if (ret > 0)
+				ret = vfio_config_write(t->dev, PCI_COMMAND,
+							&command,
+							sizeof(command));
+			COUNT(HARMLESS, ret);
+		}
+		sleep_ms(i % 11);
+	}
+	return NULL;
+}
+
+/* A child that touches the slice until it is gone, and for a while then */
+static int heir(struct toucher *t)
+{
+	int64_t end = in_ms(120000);
+	size_t i, after = 0;
+
+	for (i = 0; after < 50; i++) {
+		touch_once(t, i);
+		after += flag_get(t->gone);
+		if (i % 64 == 0 && now_ns() > end)
+			return TOO_SLOW;
+	}
+	return t->stale || t->good + t->bus != i ? STALE : NOT_STALE;
+}
+
+/* Can any page be read? A debug kernel's SIGBUS takes its time. */
+static bool any_alive(uint32_t *p, size_t pages)
+{
+	size_t i, step = storm.debug ? 16 : 1;
+
+	for (i = 0; i < pages; i += step)
+		if (!touch(page_of(p, i), 1))
+			return true;
+	return false;
+}
+
+/* The life of a slice: made, used by threads and a child, revoked */
+static void generation(struct target *t, unsigned int *seed, bool *gone)
+{
+	struct toucher users[2] = { { .gone = gone }, { .gone = gone } };
+	size_t pages = 1 + rand_r(seed) % 600, i;
+	size_t at = CHURN / PAGE + rand_r(seed) % (CHURNS - 600);
+	bool toggled = flag_get(&storm.toggle);
+	struct view v = { .size = pages * PAGE };
+	pid_t pid = 0;
+	int ret;
+
+	__atomic_store_n(gone, false, __ATOMIC_RELEASE);
+	v.fd = vfio_export(t->dev, t->bar, at * PAGE, v.size,
+			   O_RDWR | O_CLOEXEC);
+	if (!COUNT(EXPORT, v.fd))
+		return;
+	if (rand_r(seed) % 3 == 0)
+		COUNT(WRITE_COMBINE, vfio_memattr(t->dev, v.fd,
+						  VFIO_DMABUF_MEMATTR_WC));
+	v.p = map_aligned(v.fd, v.size, 0, PROT_READ | PROT_WRITE,
+			  rand_r(seed) % 2 ? MIB(2) : PAGE);
+	if (v.p == MAP_FAILED) {
+		BAD(EXPORT, -errno);
+		close(v.fd);
+		return;
+	}
+	for (i = 0; i < 2; i++) {
+		users[i].p = v.p;
+		users[i].pages = pages;
+		ret = toucher_start(&users[i]);
+		if (ret)
+			BAD(EXPORT, ret);
+	}
+	if (rand_r(seed) % 4 == 0) {
+		pid = fork();
+		if (pid == 0) {
+			struct toucher own = {
+				.p = v.p, .pages = pages, .gone = gone,
+			};
+
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			_exit(heir(&own));
+		}
+		COUNT(FORK, pid < 0 ? -errno : 0);
+	}
+	sleep_ms(rand_r(seed) % 10);
+	COUNT(REVOKE, vfio_revoke(t->dev, v.fd));
+	flag_set(gone);
+	sleep_ms(2);
+	for (i = 0; i < 2; i++) {
+		toucher_stop(&users[i]);
+		if (users[i].stale)
+			BAD(REVOKE, -ESTALE);
+		if (!toggled && !flag_get(&storm.toggle) && users[i].wrong)
+			BAD(EXPORT, -EIO);
+	}
+	if (any_alive(v.p, pages))
+		BAD(REVOKE, -ESTALE);
+	ret = pid > 0 ? reap_in(pid, 180000) : NOT_STALE;
+	if (ret == TOO_SLOW || ret == -ETIMEDOUT)
+		BAD(FORK, -ETIMEDOUT);
+	else if (ret != NOT_STALE)
+		BAD(FORK, -ESTALE);
+	view_close(&v);
+}
+
+static void *churner(void *arg)
+{
+	struct target *t = arg;
+	unsigned int seed = t->bar;
+	bool *gone = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	while (!stopped())
+		generation(t, &seed, gone);
+	munmap(gone, PAGE);
+	return NULL;
+}
+
+struct unbinding {
+	pthread_t thread;
+	const char *bdf;
+	int ret;
+};
+
+static void *unbind(void *arg)
+{
+	struct unbinding *u = arg;
+
+	u->ret = vfio_unbind(u->bdf);
+	return NULL;
+}
+
+/* Unbound while it is open and a slice of it is in use: that waits. */
+static void come_and_go(void)
+{
+	struct unbinding u = { };
+	struct vfio_dev dev;
+	uint32_t value;
+	char *p;
+	int fd, ret;
+
+	ret = vfio_start(&dev, VFIO_IVSHMEM, VFIO_OURS);
+	if (ret < 0) {
+		BAD(UNBIND, ret);
+		return;
+	}
+	vfio_memory_enable(&dev, true);
+	fd = vfio_export(&dev, 2, 0, MIB(4), O_RDWR | O_CLOEXEC);
+	p = mmap(NULL, MIB(4), PROT_READ, MAP_SHARED, fd, 0);
+	u.bdf = dev.bdf;
+	if (fd < 0 || p == MAP_FAILED || !try_read32(p, &value) ||
+	    pthread_create(&u.thread, NULL, unbind, &u)) {
+		BAD(UNBIND, -EIO);
+		return;
+	}
+	sleep_ms(20);
+	if (!try_read32(p + PAGE, &value))
+		BAD(UNBIND, -EIO);
+	vfio_close(&dev);
+	pthread_join(u.thread, NULL);
+	COUNT(UNBIND, u.ret);
+	if (try_read32(p, &value) || try_read32(p + PAGE, &value) ||
+	    mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED)
+		BAD(UNBIND, -ESTALE);
+	munmap(p, MIB(4));
+	close(fd);
+}
+
+static void *binder(void *arg)
+{
+	(void)arg;
+	while (!stopped())
+		come_and_go();
+	return NULL;
+}
+
+FIXTURE(storm) {
+	int unused;
+};
+
+static void target_setup(struct __test_metadata *_metadata, struct target *t,
+			 struct vfio_dev *dev, int bar)
+{
+	struct stage *s = &storm.s;
+
+	t->dev = dev;
+	t->bar = bar;
+	ASSERT_EQ(0, vfio_memory_enable(dev, true));
+	ASSERT_EQ(0, view_open(&t->a, dev, bar, 0, PAGES * PAGE, MIB(2)));
+	ASSERT_EQ(0, view_open(&t->odd, dev, bar, 500 * PAGE, ODD * PAGE,
+			       PAGE));
+	t->map = bar_map_aligned(dev, bar, 0, PAGES * PAGE, MIB(2));
+	ASSERT_NE(MAP_FAILED, t->map);
+	ASSERT_TRUE(fill(t->map, PAGES, SEED));
+	t->zaps = zaps_of(dev);
+	t->waits = info_of(dev, -1).out_waits;
+	ASSERT_EQ(0, stage_touch(s, &t->t[0], t->a.p, PAGES, SEED));
+	ASSERT_EQ(0, stage_touch(s, &t->t[1], t->a.p, PAGES, SEED));
+	ASSERT_EQ(0, stage_touch(s, &t->t[2], t->odd.p, ODD, SEED + 500));
+	ASSERT_EQ(0, stage_touch(s, &t->t[3], t->map, PAGES, 0));
+}
+
+FIXTURE_SETUP(storm)
+{
+	const char *row = getenv("BUFSYNC_ROW");
+	struct stage *s = &storm.s;
+	char bdf[16];
+
+	storm.debug = row && !strcmp(row, "debug");
+	vfio_env_setup(_metadata, &s->env, VFIO_BOCHS, VFIO_OURS);
+	ASSERT_EQ(0, vfio_find(VFIO_SIBLING, bdf));
+	ASSERT_EQ(0, vfio_bind(bdf, VFIO_STOCK));
+	ASSERT_EQ(0, vfio_open(&storm.sibling, bdf, &s->env.dev));
+	ASSERT_EQ(0, vfio_start(&s->second, VFIO_BIG, VFIO_OURS));
+	target_setup(_metadata, &storm.bochs, &s->env.dev, 0);
+	target_setup(_metadata, &storm.big, &s->second, 2);
+}
+
+static void everybody_stop(void)
+{
+	pthread_t *threads[] = {
+		&storm.bochs.resetter, &storm.bochs.churner,
+		&storm.bochs.writer, &storm.big.resetter, &storm.big.churner,
+		&storm.big.writer, &storm.binder,
+	};
+	size_t i;
+
+	flag_set(&storm.stop);
+	for (i = 0; i < ARRAY_LEN(threads); i++) {
+		if (!*threads[i])
+			continue;
+		pthread_join(*threads[i], NULL);
+		*threads[i] = 0;
+	}
+}
+
+FIXTURE_TEARDOWN(storm)
+{
+	everybody_stop();
+	stage_stop(&storm.s);
+	vfio_stop(&storm.sibling);
+	stage_teardown(_metadata, &storm.s);
+}
+
+/* Until @ms are over or somebody finds fault */
+static void rage(int ms)
+{
+	int64_t end = in_ms(ms);
+
+	while (!stopped() && now_ns() < end)
+		sleep_ms(20);
+}
+
+static void first_half(struct __test_metadata *_metadata, struct target *t)
+{
+	const char *name = t == &storm.big ? "big" : "bochs";
+	unsigned long stocks = count_get(&t->t[3].bus);
+	int i;
+
+	for (i = 0; i < 4; i++)
+		TH_LOG("%s, mapping %d: %lu, %lu SIGBUS, %lu wrong", name, i,
+		       count_get(&t->t[i].good), count_get(&t->t[i].bus),
+		       count_get(&t->t[i].wrong));
+	EXPECT_EQ(0, stocks);
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(0, count_get(&t->t[i].bus)) TH_LOG("%d", i);
+		EXPECT_EQ(0, count_get(&t->t[i].wrong)) TH_LOG("%d", i);
+	}
+}
+
+static void second_half(struct __test_metadata *_metadata, struct target *t)
+{
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		/* Off means off, for each of them. */
+		EXPECT_LT(0, t->t[i].bus);
+		EXPECT_LT(0, t->t[i].good);
+	}
+	/* What was read was there, also when memory came and went. */
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, t->t[i].wrong) TH_LOG("%d", i);
+	EXPECT_EQ(0, differ(t->a.p, PAGES, SEED));
+	EXPECT_EQ(0, differ(t->odd.p, ODD, SEED + 500));
+	EXPECT_EQ(0, differ(t->map, PAGES, SEED));
+	EXPECT_EQ(VFIO_DMABUF_STATE_ON, info_of(t->dev, t->a.fd).out_state);
+	EXPECT_LT(t->zaps, zaps_of(t->dev));
+	EXPECT_LT(t->waits, info_of(t->dev, -1).out_waits);
+	/* Those that last, and none of those that came and went */
+	EXPECT_EQ(2, info_of(t->dev, -1).out_slices);
+}
+
+static int stress_seconds(void)
+{
+	const char *env = getenv("BUFSYNC_STRESS_SECONDS");
+
+	return env ? atoi(env) : 30;
+}
+
+TEST_F_TIMEOUT(storm, everything_at_once, 600)
+{
+	struct target *bochs = &storm.bochs, *big = &storm.big;
+	int i, min, seconds = stress_seconds();
+
+	ASSERT_EQ(0, pthread_create(&bochs->resetter, NULL, bochs_resetter,
+				    bochs));
+	ASSERT_EQ(0, pthread_create(&big->resetter, NULL, big_resetter, big));
+	ASSERT_EQ(0, pthread_create(&bochs->churner, NULL, churner, bochs));
+	ASSERT_EQ(0, pthread_create(&big->churner, NULL, churner, big));
+	ASSERT_EQ(0, pthread_create(&bochs->writer, NULL, writer, bochs));
+	ASSERT_EQ(0, pthread_create(&big->writer, NULL, writer, big));
+	ASSERT_EQ(0, pthread_create(&storm.binder, NULL, binder, NULL));
+
+	rage(seconds * 500);
+	first_half(_metadata, bochs);
+	first_half(_metadata, big);
+	flag_set(&storm.toggle);
+	rage(seconds * 500);
+
+	everybody_stop();
+	for (i = 0; i < 4; i++) {
+		EXPECT_TRUE(toucher_moves(&bochs->t[i]));
+		EXPECT_TRUE(toucher_moves(&big->t[i]));
+	}
+	stage_stop(&storm.s);
+	EXPECT_EQ(0, storm.bad)
+		TH_LOG("%s, line %d: %s", ops[storm.bad_op].name, storm.line,
+		       strerror(-storm.bad));
+	for (i = 0; i < OPS; i++) {
+		TH_LOG("%6lu %s", storm.done[i], ops[i].name);
+		min = storm.debug ? ops[i].debug : ops[i].min;
+		EXPECT_LE(min * seconds / 30, (long)storm.done[i])
+			TH_LOG("too few: %s", ops[i].name);
+	}
+	second_half(_metadata, bochs);
+	second_half(_metadata, big);
+}
+
+TEST_HARNESS_MAIN
