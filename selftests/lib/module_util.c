@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -101,19 +102,38 @@ int module_settle(const char *name, int want)
 	return module_refcnt(name);
 }
 
-int module_probe(const char *name)
+int module_probe_with(const char *name, const char *parameter)
 {
 	int status;
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		execlp("modprobe", "modprobe", "--", name, NULL);
-		execl("/sbin/modprobe", "modprobe", "--", name, NULL);
+		execlp("modprobe", "modprobe", "--", name, parameter, NULL);
+		execl("/sbin/modprobe", "modprobe", "--", name, parameter,
+		      NULL);
 		_exit(127);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
 		return -1;
 	return WEXITSTATUS(status);
+}
+
+int module_probe(const char *name)
+{
+	return module_probe_with(name, NULL);
+}
+
+int command_run(const char *command, char *buf, size_t size)
+{
+	FILE *f = popen(command, "r");
+	int status;
+
+	buf[0] = '\0';
+	if (!f)
+		return -errno;
+	buf[fread(buf, 1, size - 1, f)] = '\0';
+	status = pclose(f);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 int node_open(const char *path)
@@ -185,6 +205,24 @@ const char *kmsg_splat(const char *buf)
 			return found;
 	}
 	return NULL;
+}
+
+bool kernel_at_least(int major, int minor)
+{
+	struct utsname name;
+	int a, b;
+
+	uname(&name);
+	return sscanf(name.release, "%d.%d", &a, &b) == 2 &&
+	       (a > major || (a == major && b >= minor));
+}
+
+bool kernel_is_realtime(void)
+{
+	struct utsname name;
+
+	uname(&name);
+	return strstr(name.version, "PREEMPT_RT");
 }
 
 unsigned long taint_bits(void)

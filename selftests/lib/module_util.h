@@ -21,6 +21,10 @@ int module_refcnt(const char *name);
 int module_settle(const char *name, int want);
 /* modprobe, the program; returns its exit status */
 int module_probe(const char *name);
+/* The same with one NAME=VALUE, or NULL */
+int module_probe_with(const char *name, const char *parameter);
+/* Runs a command of the shell; its output, and its exit status */
+int command_run(const char *command, char *buf, size_t size);
 /* Opens a device node that may be about to appear. */
 int node_open(const char *path);
 
@@ -29,6 +33,9 @@ int kmsg_start(void);
 size_t kmsg_read(int fd, char *buf, size_t size);
 /* A line that no test may cause; NULL if there is none in buf. */
 const char *kmsg_splat(const char *buf);
+
+bool kernel_at_least(int major, int minor);
+bool kernel_is_realtime(void);
 
 /* Bits D (oops) and W (warning) of the kernel's taint */
 unsigned long taint_bits(void);

@@ -12,7 +12,7 @@
 #include "syncobj_util.h"
 #include "thread_util.h"
 
-static char task_state(pid_t tid)
+char task_state(pid_t tid)
 {
 	char path[64], line[512];
 	char *paren;
@@ -77,7 +77,9 @@ int waiter_start(struct waiter *w)
 bool waiter_sleeps(struct waiter *w)
 {
 	sleep_ms(10);
-	return !__atomic_load_n(&w->done, __ATOMIC_ACQUIRE);
+	/* Woken, it may not have run yet. */
+	return task_asleep(w->tid) &&
+	       !__atomic_load_n(&w->done, __ATOMIC_ACQUIRE);
 }
 
 int waiter_join(struct waiter *w)

@@ -33,6 +33,8 @@ bool waiter_sleeps(struct waiter *w);
 /* Returns the result of WAIT, or -ETIMEDOUT if it hangs. */
 int waiter_join(struct waiter *w);
 
+/* As in /proc/PID/stat; X if there is none */
+char task_state(pid_t tid);
 /* Waits until a thread of any process sleeps. */
 bool task_asleep(pid_t tid);
 

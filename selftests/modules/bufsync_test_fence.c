@@ -330,7 +330,9 @@ static int test_fence_close(struct inode *inode, struct file *file)
 	xa_for_each(&tf->fences, id, f) {
 		if (cancel_delayed_work_sync(&f->delayed_work))
 			dma_fence_put(&f->base);
-		irq_work_sync(&f->irq_work);
+		/* Waits for a grace period in any case under PREEMPT_RT. */
+		if (irq_work_is_busy(&f->irq_work))
+			irq_work_sync(&f->irq_work);
 		test_fence_signal_now(f);
 		dma_fence_put(&f->base);
 	}
