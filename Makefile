@@ -8,6 +8,7 @@ KERNELS ?=
 DESTDIR ?=
 udevdir ?= /usr/lib/udev/rules.d
 includedir ?= /usr/include
+sbindir ?= /usr/sbin
 
 export KVER
 
@@ -19,18 +20,19 @@ help:
 	@echo '                  KERNELS=host the kernel that runs here'
 	@echo '  make matrix     the same with the extra rows (PREEMPT_RT, 6.18)'
 	@echo '  make check-debug  the same on a kernel with KASAN, lockdep, kmemleak ...'
+	@echo '  make bench      instructions per operation against the stock paths'
 	@echo '  make lint       checkpatch, W=1, sparse, shellcheck, codespell, house rules'
 	@echo '  scripts/vm      run a command, or a shell, in a guest'
 	@echo
 	@echo 'On the machine that shall have it (as root; KVER=RELEASE for another kernel):'
-	@echo '  make install    by dkms, with header files and udev rules'
+	@echo '  make install    by dkms, with header files, udev rules and bufsync-vfio'
 	@echo '  make uninstall'
 	@echo
 	@echo 'For developers:'
 	@echo '  make modules KDIR=DIR   build only'
 	@echo '  make clean              remove what that made'
 
-.PHONY: demo check matrix check-debug lint install uninstall
+.PHONY: demo check matrix check-debug bench lint install uninstall
 demo:
 	@scripts/demo
 
@@ -42,6 +44,9 @@ matrix:
 
 check-debug:
 	@scripts/check debug
+
+bench:
+	@scripts/bench $(KERNELS)
 
 lint:
 	@scripts/lint
@@ -61,6 +66,10 @@ clean:
 install-files:
 	install -d $(DESTDIR)$(includedir)/linux
 	install -m 644 include/uapi/linux/*.h $(DESTDIR)$(includedir)/linux
+	install -d $(DESTDIR)$(includedir)/bufsync
+	install -m 644 include/user/bufsync/*.h $(DESTDIR)$(includedir)/bufsync
+	install -d $(DESTDIR)$(sbindir)
+	install -m 755 tools/bufsync-vfio $(DESTDIR)$(sbindir)
 	set -e; for f in etc/udev/*.rules; do [ ! -e "$$f" ] || \
 		install -D -m 644 "$$f" $(DESTDIR)$(udevdir)/"$${f##*/}"; done
 	set -e; for f in etc/modules-load.d/*.conf; do [ ! -e "$$f" ] || \
@@ -69,6 +78,8 @@ install-files:
 uninstall-files:
 	set -e; for f in include/uapi/linux/*.h; do \
 		rm -f $(DESTDIR)$(includedir)/linux/"$${f##*/}"; done
+	rm -rf $(DESTDIR)$(includedir)/bufsync
+	rm -f $(DESTDIR)$(sbindir)/bufsync-vfio
 	set -e; for f in etc/udev/*.rules; do \
 		rm -f $(DESTDIR)$(udevdir)/"$${f##*/}"; done
 	set -e; for f in etc/modules-load.d/*.conf; do \

@@ -42,7 +42,7 @@ source_unpack() {
 
 source_ensure_locked() {
 	[[ -e $SOURCE_DIR/unpacked ]] ||
-		step "kselftest and checkpatch out of $SOURCE_PKG" source_unpack ||
+		try_step "kselftest and checkpatch out of $SOURCE_PKG" source_unpack ||
 		root_explain_failure
 }
 
@@ -100,4 +100,13 @@ selftests_ensure() {
 	locked "${SELFTESTS_MODULES##*/}" selftests_build_locked "$SELFTESTS_MODULES" \
 		"build the test modules for $KERNEL_RELEASE" selftests_build_modules
 	locked selftests-prune selftests_prune
+}
+
+# selftests_together LIST: collections of kselftest-list.txt that one boot can run,
+# a line each. Not those that want boots of their own, which ends their name, or
+# that selftests/boots has as a whole.
+selftests_together() {
+	local apart
+	apart=$(awk '$3 ~ /:$/ { printf "%s^%s", sep, $3; sep = "|" }' "$TREE/selftests/boots")
+	grep -vE "${apart:-^$}" "$1" | sed 's/:.*//' | sort -u | sed '/_boot$/d'
 }
