@@ -95,7 +95,7 @@ int module_refcnt(const char *name)
 
 int module_settle(const char *name, int want)
 {
-	int64_t end = in_ms(6000);
+	int64_t end = in_ms(30000);
 
 	while (module_refcnt(name) != want && now_ns() < end)
 		sleep_ms(10);
