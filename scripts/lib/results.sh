@@ -72,7 +72,7 @@ results_failures() {
 		case $status in
 		fail)
 			printf '%s: FAILED %s\n' "$2" "$name"
-			printf '%b\n' "${text//%/%%}" | grep -v '^$' | tail -n 15 | sed 's/^/    /'
+			printf '%s\n' "${text//\\n/$'\n'}" | sed '/^$/d; s/^/    /' | tail -n 15
 			;;
 		stale) printf '%s: stale entry in selftests/allowed-skips: %s\n' "$2" "$name" ;;
 		esac
