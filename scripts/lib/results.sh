@@ -80,7 +80,7 @@ results_failures() {
 }
 
 xml_escape() {
-	tr -d '\000-\010\013\014\016-\037' |
+	{ iconv -c -f UTF-8 -t UTF-8 || true; } | tr -d '\000-\010\013\014\016-\037' |
 		sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g; s/"/\&quot;/g; s/\\n/\&#10;/g'
 }
 
