@@ -45,6 +45,10 @@ results_skips() {
 # results_splats DIR: what the kernel complained about, as failures.
 results_splats() {
 	local log found tainted
+	if [[ ! -e $1/dmesg && ! -e $1/console.log ]]; then
+		printf 'fail\tkernel:log\tthere is none\n'
+		return
+	fi
 	for log in "$1/dmesg" "$1/console.log"; do
 		[[ -s $log ]] || continue
 		found=$(grep -nE -f <(grep -v '^#' "$SCRIPTS/lib/splats") -m 3 "$log") || continue
