@@ -83,7 +83,11 @@ BEGIN { program_begin(); outer_plan = -1; wanted = 0 }
 	parse($0)
 	sub(/^selftests: /, "", name)
 	sub(/: /, ":", name)
-	if (!cases) {
+	if (name != running)
+		result("fail", name ":(start)", "a result, but the program did not begin")
+	if (!cases && status == "pass" && plan >= 0) {
+		result("fail", name ":(plan)", "the plan has " plan " tests, none reported")
+	} else if (!cases) {
 		result(status, name, status == "fail" ? diag why : why)
 	} else {
 		if (plan < 0)
