@@ -101,7 +101,7 @@ need_root() {
 need_space() {	# need_space MIB WHAT
 	local free
 	mkdir -p "$CACHE"
-	free=$(df --output=avail -m "$CACHE" | tail -n 1)
+	free=$(($(df --output=avail -m "$CACHE" | tail -n 1)))
 	((free >= $1)) ||
 		die "$2 needs $1 MiB in $CACHE, only $free MiB are free;" \
 		    "free some or point XDG_CACHE_HOME elsewhere"
