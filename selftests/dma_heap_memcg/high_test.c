@@ -134,6 +134,54 @@ TEST_F(high, fail)
 	EXPECT_EQ(1, throttled(self->env.dev, self->dir));
 }
 
+/* TRANSFER asks as ALLOC does. What it cannot move stays what it is. */
+TEST_F(high, fail_transfer)
+{
+	int own = cg_open(&self->own, 0), dev = self->env.dev, fds, buf, grant;
+	struct dma_heap_memcg_query_args query;
+	char name[64], want[64];
+	char *p;
+
+	grant = heap_grant(dev, self->dir, LEN, INT64_MAX);
+	ASSERT_GE(grant, 0);
+	buf = heap_alloc(dev, LEN, own);
+	ASSERT_GE(buf, 0);
+	p = buf_map(buf, PROT_READ | PROT_WRITE);
+	ASSERT_NE(MAP_FAILED, p);
+	buf_fill(p, LEN, 7);
+	fds = count_fds();
+
+	ASSERT_EQ(0, heap_param_set("high_policy", "fail"));
+	EXPECT_EQ(-EAGAIN, heap_transfer(dev, buf, self->dir));
+	EXPECT_EQ(-EAGAIN, heap_transfer(dev, buf, grant));
+	EXPECT_EQ(fds, count_fds());
+	ASSERT_EQ(0, heap_query(dev, self->dir, &query));
+	EXPECT_EQ(2, query.out_throttled);
+	EXPECT_EQ(LEN, query.out_local_bytes);
+	EXPECT_EQ(1, query.out_local_buffers);
+	EXPECT_EQ(0, query.out_failures);
+	EXPECT_EQ(0, query.out_denials);
+	ASSERT_EQ(0, heap_query(dev, own, &query));
+	EXPECT_EQ(LEN, query.out_local_bytes);
+	EXPECT_EQ(0, query.out_throttled);
+	EXPECT_TRUE(cg_settles(&self->own, LEN, self->slack));
+	EXPECT_TRUE(cg_settles(&self->target, LEN, self->slack));
+	EXPECT_EQ(0, buf_differs(p, LEN, 7));
+	snprintf(want, sizeof(want), "cg:%ju", (uintmax_t)cg_id(&self->own));
+	ASSERT_EQ(0, buf_name(buf, name, sizeof(name)));
+	EXPECT_STREQ(want, name);
+
+	/* With room it goes. The grant has all of its bytes for that. */
+	ASSERT_EQ(0, cg_write_bytes(&self->target, "memory.high", 4 * LEN));
+	EXPECT_EQ(0, heap_transfer(dev, buf, grant));
+	ASSERT_EQ(0, heap_query(dev, self->dir, &query));
+	EXPECT_EQ(2 * LEN, query.out_local_bytes);
+	EXPECT_EQ(2, query.out_throttled);
+	EXPECT_TRUE(cg_settles(&self->own, 0, self->slack));
+	EXPECT_EQ(0, buf_differs(p, LEN, 7));
+	munmap(p, LEN);
+}
+
 /* Beyond memory.max it is memory.max that counts. */
 TEST_F(high, fail_and_max)
 {
