@@ -217,6 +217,13 @@ bool kernel_at_least(int major, int minor)
 	       (a > major || (a == major && b >= minor));
 }
 
+bool kernel_is_row(void)
+{
+	const char *row = getenv("BUFSYNC_ROW");
+
+	return row && strcmp(row, "host");
+}
+
 bool kernel_is_realtime(void)
 {
 	struct utsname name;

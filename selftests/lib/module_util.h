@@ -35,6 +35,11 @@ size_t kmsg_read(int fd, char *buf, size_t size);
 const char *kmsg_splat(const char *buf);
 
 bool kernel_at_least(int major, int minor);
+/*
+ * A guest that was booted for a row of scripts/rows: what its kernel and its
+ * devices are is known. Not so for the kernel of any machine.
+ */
+bool kernel_is_row(void);
 bool kernel_is_realtime(void);
 
 /* Bits D (oops) and W (warning) of the kernel's taint */
