@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Everything against everything, for SYNCOBJ_RACE_SECONDS (20). The five
- * seconds of TRANSFER pass at the same time.
+ * Everything against everything, for SYNCOBJ_RACE_SECONDS (20) at least: until
+ * each call has succeeded often enough. The five seconds of TRANSFER pass at
+ * the same time.
  */
 #include <signal.h>
 #include <sched.h>
@@ -11,32 +12,63 @@
 #define THREADS		8
 #define OBJECTS		6
 
+enum {
+	WAIT, CREATE, SIGNAL, RESET, FENCE, IMPORT, EXPORT, TRANSFER, EVENTFD,
+	BATCH, CANCEL, CANCELLED, QUERY, STATUS, OPS
+};
+
+static const struct {
+	const char *name;
+	int min;	/* in 20 seconds; a machine that is slower takes longer */
+} ops[OPS] = {
+	[WAIT] = { "WAIT", 1000 }, [CREATE] = { "CREATE", 1000 },
+	[SIGNAL] = { "SIGNAL", 2000 }, [RESET] = { "RESET", 1000 },
+	[FENCE] = { "fence", 2000 }, [IMPORT] = { "IMPORT", 2000 },
+	[EXPORT] = { "EXPORT", 150 }, [TRANSFER] = { "TRANSFER", 500 },
+	[EVENTFD] = { "EVENTFD", 600 }, [BATCH] = { "BATCH", 300 },
+	[CANCEL] = { "CANCEL", 30 },
+	[CANCELLED] = { "watches cancelled", 30 },
+	[QUERY] = { "QUERY", 300 }, [STATUS] = { "STATUS", 300 },
+};
+
 struct shared {
 	int dev;
 	int tf;
 	int so[OBJECTS];	/* replaced by others all the time */
 	int efd[OBJECTS];
 	bool stop;
+	unsigned long calls;
+	unsigned long done[OPS];	/* those that succeeded */
 };
 
 struct racer {
 	struct shared *s;
 	pthread_t thread;
 	unsigned int seed;
-	unsigned long calls;
 	int bad;		/* an error that cannot be */
-	const char *call;
+	int op;			/* of what */
 };
 
-/* What may come of a call whose syncobjs others reset, close and replace */
-static void check(struct racer *r, const char *call, int ret)
+static void bad(struct racer *r, int op, int ret)
 {
-	r->calls++;
-	if (ret >= 0 || ret == -EBADF || ret == -EINVAL || ret == -ETIME ||
-	    ret == -ENOENT)
-		return;
-	r->bad = ret;
-	r->call = call;
+	r->op = op;
+	__atomic_store_n(&r->bad, ret, __ATOMIC_RELAXED);
+}
+
+static void done(struct racer *r, int op, unsigned long times)
+{
+	__atomic_fetch_add(&r->s->done[op], times, __ATOMIC_RELAXED);
+}
+
+/* What may come of a call whose syncobjs others reset, close and replace */
+static void check(struct racer *r, int op, int ret)
+{
+	__atomic_fetch_add(&r->s->calls, 1, __ATOMIC_RELAXED);
+	if (ret >= 0)
+		done(r, op, 1);
+	else if (ret != -EBADF && ret != -EINVAL && ret != -ETIME &&
+		 ret != -ENOENT)
+		bad(r, op, ret);
 }
 
 static int pick(struct racer *r)
@@ -57,11 +89,9 @@ static void race_wait(struct racer *r)
 		points[i] = rand_r(&r->seed) % 40;
 	ret = so_wait(r->s->dev, fds, points, count,
 		      now_ns() + rand_r(&r->seed) % 8000000, flags, &first);
-	check(r, "WAIT", ret);
-	if (!ret && first >= count) {
-		r->bad = -ERANGE;
-		r->call = "first_signaled";
-	}
+	check(r, WAIT, ret);
+	if (!ret && first >= count)
+		bad(r, WAIT, -ERANGE);
 }
 
 /* Makes a new one in place of an old one, whoever uses it. */
@@ -70,7 +100,7 @@ static void race_replace(struct racer *r)
 	int i = rand_r(&r->seed) % OBJECTS;
 	int fd = so_create(r->s->dev, rand_r(&r->seed) & 1);
 
-	check(r, "CREATE", fd);
+	check(r, CREATE, fd);
 	/* dup2() would be simpler, but then close() would race no more. */
 	fd = __atomic_exchange_n(&r->s->so[i], fd, __ATOMIC_RELAXED);
 	close(fd);
@@ -82,7 +112,8 @@ static void race_eventfd(struct racer *r)
 	int dev = r->s->dev, so = pick(r), efd;
 	uint64_t point = rand_r(&r->seed) % 40;
 	struct syncobj_eventfd_args entries[3];
-	uint32_t n;
+	uint32_t n = 0;
+	int ret;
 
 	switch (rand_r(&r->seed) % 6) {
 	case 0:
@@ -92,13 +123,16 @@ static void race_eventfd(struct racer *r)
 		break;
 	case 1:
 		efd = __atomic_load_n(&r->s->efd[i], __ATOMIC_RELAXED);
-		check(r, "CANCEL", so_cancel(dev, so, efd, 0,
-					     SYNCOBJ_CANCEL_FLAGS_ANY_POINT,
-					     &n));
+		ret = so_cancel(dev, so, efd, 0, SYNCOBJ_CANCEL_FLAGS_ANY_POINT,
+				&n);
+		check(r, CANCEL, ret);
+		done(r, CANCELLED, ret ? 0 : n);
 		break;
 	case 2:
 		efd = __atomic_load_n(&r->s->efd[i], __ATOMIC_RELAXED);
-		check(r, "CANCEL", so_cancel(dev, so, efd, point, 0, &n));
+		ret = so_cancel(dev, so, efd, point, 0, &n);
+		check(r, CANCEL, ret);
+		done(r, CANCELLED, ret ? 0 : n);
 		break;
 	case 3:
 		memset(entries, 0, sizeof(entries));
@@ -108,12 +142,12 @@ static void race_eventfd(struct racer *r)
 				__atomic_load_n(&r->s->efd[i], __ATOMIC_RELAXED);
 			entries[i].point = point + i;
 		}
-		check(r, "BATCH", so_batch(dev, entries, 3, &n));
+		check(r, BATCH, so_batch(dev, entries, 3, &n));
 		break;
 	default:
 		efd = __atomic_load_n(&r->s->efd[i], __ATOMIC_RELAXED);
-		check(r, "EVENTFD", so_eventfd(dev, so, efd, point,
-					       point & 1 ? SO_AVAIL : 0));
+		check(r, EVENTFD, so_eventfd(dev, so, efd, point,
+					     point & 1 ? SO_AVAIL : 0));
 		break;
 	}
 }
@@ -124,11 +158,11 @@ static void race_fence(struct racer *r)
 	uint32_t id;
 	int fd = tf_create(r->s->tf, rand_r(&r->seed) % 3, &id);
 
-	check(r, "fence", fd);
+	check(r, FENCE, fd);
 	if (fd < 0)
 		return;
-	check(r, "IMPORT", so_import(r->s->dev, pick(r), fd,
-				     rand_r(&r->seed) % 40));
+	check(r, IMPORT, so_import(r->s->dev, pick(r), fd,
+				   rand_r(&r->seed) % 40));
 	close(fd);
 	tf_signal_how(r->s->tf, id, 0, rand_r(&r->seed) % 3,
 		      rand_r(&r->seed) % 5);
@@ -142,14 +176,14 @@ static void race_look(struct racer *r)
 
 	switch (rand_r(&r->seed) % 3) {
 	case 0:
-		check(r, "QUERY", so_query(r->s->dev, fds, points, 3, 0));
+		check(r, QUERY, so_query(r->s->dev, fds, points, 3, 0));
 		break;
 	case 1:
-		check(r, "STATUS", so_status(r->s->dev, fds, NULL, status, 3));
+		check(r, STATUS, so_status(r->s->dev, fds, NULL, status, 3));
 		break;
 	case 2:
 		fd = so_export(r->s->dev, fds[0], rand_r(&r->seed) % 40);
-		check(r, "EXPORT", fd);
+		check(r, EXPORT, fd);
 		if (fd >= 0)
 			close(fd);
 		break;
@@ -171,19 +205,18 @@ static void *race_thread(void *arg)
 			break;
 		case 2:
 		case 3:
-			check(r, "SIGNAL", so_signal1(s->dev, pick(r), point));
+			check(r, SIGNAL, so_signal1(s->dev, pick(r), point));
 			break;
 		case 4:
-			check(r, "RESET", so_reset1(s->dev, pick(r)));
+			check(r, RESET, so_reset1(s->dev, pick(r)));
 			break;
 		case 5:
 		case 6:
 			race_fence(r);
 			break;
 		case 7:
-			check(r, "TRANSFER", so_transfer(s->dev, pick(r), point,
-							 pick(r), point / 2,
-							 0));
+			check(r, TRANSFER, so_transfer(s->dev, pick(r), point,
+						       pick(r), point / 2, 0));
 			break;
 		case 8:
 			race_replace(r);
@@ -254,10 +287,38 @@ static int race_seconds(void)
 	return env ? atoi(env) : 20;
 }
 
+static long least(int op)
+{
+	return (long)ops[op].min * race_seconds() / 20;
+}
+
+static bool enough(const struct shared *s)
+{
+	int op;
+
+	for (op = 0; op < OPS; op++)
+		if ((long)__atomic_load_n(&s->done[op], __ATOMIC_RELAXED) <
+		    least(op))
+			return false;
+	return true;
+}
+
+static bool any_bad(const struct racer *racers)
+{
+	int i;
+
+	for (i = 0; i < THREADS; i++)
+		if (__atomic_load_n(&racers[i].bad, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
 TEST_F_TIMEOUT(race, everything_at_once, 3600)
 {
+	int64_t end = in_ms(1000 * race_seconds());
+	int64_t too_long = in_ms(10000 * race_seconds());
 	struct racer racers[THREADS];
-	unsigned long calls = 0;
+	struct shared *s = &self->s;
 	int i, status;
 	pid_t pid;
 
@@ -266,20 +327,25 @@ TEST_F_TIMEOUT(race, everything_at_once, 3600)
 		_exit(transfer_timeout(self));
 
 	for (i = 0; i < THREADS; i++) {
-		racers[i] = (struct racer) { .s = &self->s, .seed = 1 + i };
+		racers[i] = (struct racer) { .s = s, .seed = 1 + i };
 		ASSERT_EQ(0, pthread_create(&racers[i].thread, NULL,
 					    race_thread, &racers[i]));
 	}
-	sleep_ms(1000 * race_seconds());
-	__atomic_store_n(&self->s.stop, true, __ATOMIC_RELAXED);
+	while (!any_bad(racers) && now_ns() < too_long &&
+	       (now_ns() < end || !enough(s)))
+		sleep_ms(50);
+	__atomic_store_n(&s->stop, true, __ATOMIC_RELAXED);
 	for (i = 0; i < THREADS; i++) {
 		pthread_join(racers[i].thread, NULL);
 		EXPECT_EQ(0, racers[i].bad)
-			TH_LOG("thread %d: %s", i, racers[i].call);
-		calls += racers[i].calls;
+			TH_LOG("thread %d: %s", i, ops[racers[i].op].name);
 	}
-	TH_LOG("%lu calls", calls);
-	EXPECT_GT(calls, 1000);
+	TH_LOG("%lu calls, of which succeeded", s->calls);
+	for (i = 0; i < OPS; i++) {
+		TH_LOG("%6lu %s", s->done[i], ops[i].name);
+		EXPECT_LE(least(i), (long)s->done[i])
+			TH_LOG("too few: %s", ops[i].name);
+	}
 
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status) TH_LOG("the 5 seconds of TRANSFER: %#x", status);
