@@ -7,14 +7,16 @@
  *
  * A limit must not be set below what is in use, nor reached by a process that
  * needs memory itself: the kernel would kill, and write a stack trace to the
- * log. So limits are lowered while nobody charges the cgroup, and processes
- * come while there is no limit, and sleep.
+ * log. So limits are lowered while nobody charges the cgroup, or by somebody
+ * whom a signal keeps from seeing to it, and processes come while there is no
+ * limit, and sleep.
  */
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 
 #include "heap_env.h"
@@ -37,6 +39,7 @@ static const struct {
 	[FULL] = { "ENOMEM", 1 }, [MKDIR] = { "mkdir", 3 },
 	[RMDIR] = { "rmdir", 3 }, [LIMIT] = { "memory.max", 3 },
 	[HIGH] = { "memory.high", 3 }, [KILL] = { "kill", 3 },
+	[BELOW] = { "memory.max below what is in use", 3 },
 };
 
 FIXTURE(stress) {
@@ -113,6 +116,86 @@ static void lower(struct stress *s, const struct cg *cg, int i, int64_t limit)
 	pthread_rwlock_unlock(&s->lock[i]);
 }
 
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/* Writes when it is traced: with a signal that came after it began. */
+static int write_stopped(int fd, const char *value)
+{
+	ssize_t len = strlen(value);
+	pid_t self = getpid();
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGUSR1, nothing);
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+		return errno;
+	/* No other system call may come between these two. */
+	syscall(SYS_kill, self, SIGSTOP);
+	return syscall(SYS_write, fd, value, len) == len ? 0 : errno;
+}
+
+static int stopped_by(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		return -errno;
+	return WIFSTOPPED(status) ? WSTOPSIG(status) : -ECHILD;
+}
+
+/*
+ * The kernel sets the limit, and then looks whether more is in use: if so it
+ * reclaims and kills, until a signal is pending. So let one be pending.
+ */
+static int write_signalled(const struct cg *cg, int64_t limit)
+{
+	char path[sizeof(cg->path) + 16], value[32];
+	int fd, ret;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/memory.max", cg->path);
+	snprintf(value, sizeof(value), "%jd", (intmax_t)limit);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0)
+		_exit(write_stopped(fd, value));
+	ret = pid < 0 ? -errno : 0;
+	close(fd);
+	if (ret)
+		return ret;
+	ret = stopped_by(pid);
+	if (ret == SIGSTOP) {
+		/* to where it enters write() */
+		ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
+		ret = stopped_by(pid);
+	}
+	if (ret != SIGTRAP) {
+		cg_kill(pid);
+		return -EPROTO;
+	}
+	kill(pid, SIGUSR1);
+	ptrace(PTRACE_DETACH, pid, NULL, NULL);
+	return -cg_reap(pid);
+}
+
+/* At any moment of those that charge it: half of what it is charged with */
+static void lower_below(struct stress *s, const struct cg *cg)
+{
+	int64_t used = cg_read(cg, "memory.current");
+	int ret;
+
+	ret = used < 0 ? (int)used : write_signalled(cg, used / 2);
+	stress_check(s, LIMIT, ret);
+	if (!ret && cg_read(cg, "memory.current") >
+		    cg_read(cg, "memory.max"))
+		stress_check(s, BELOW, 0);
+	sleep_ms(10);
+}
+
 /* One life of a cgroup after the other, each at another stage */
 static int manager_process(struct stress *s, const struct cg *top)
 {
@@ -124,7 +207,7 @@ static int manager_process(struct stress *s, const struct cg *top)
 		i = step % STRESS_CGROUPS;
 		stress_cgroup(&cg, top, i);
 		snprintf(name, sizeof(name), "s%d", i);
-		switch ((step / STRESS_CGROUPS + i) % 7) {
+		switch ((step / STRESS_CGROUPS + i) % 9) {
 		case 0:
 			kill_target(s, i);
 			if (stress_check(s, RMDIR, cg_remove(&cg)))
@@ -148,6 +231,10 @@ static int manager_process(struct stress *s, const struct cg *top)
 			stress_check(s, HIGH, ret);
 			break;
 		case 6:
+		case 7:
+			lower_below(s, &cg);
+			break;
+		case 8:
 			lower(s, &cg, i, MIB(8));
 			break;
 		}
