@@ -128,7 +128,7 @@ TEST_F(parallel, values)
 {
 	static const char * const good[] = { "0", "1", "2", "4", "15", "16" };
 	static const char * const bad[] = {
-		"-1", "x", "4x", "1.5", "4294967296",
+		"-1", "17", "x", "4x", "1.5", "4294967296",
 	};
 	char value[16];
 	size_t i;

@@ -35,7 +35,18 @@
 #define MHEAP_MAX_WORKERS	16U
 
 static unsigned int mheap_parallel = 4;
-module_param_named(parallel, mheap_parallel, uint, 0644);
+
+static int mheap_parallel_set(const char *text, const struct kernel_param *param)
+{
+	return param_set_uint_minmax(text, param, 0, MHEAP_MAX_WORKERS);
+}
+
+static const struct kernel_param_ops mheap_parallel_ops = {
+	.set = mheap_parallel_set,
+	.get = param_get_uint,
+};
+
+module_param_cb(parallel, &mheap_parallel_ops, &mheap_parallel, 0644);
 MODULE_PARM_DESC(parallel,
 		 "threads that allocate a buffer from 16 MiB on (0 to 16, default 4; 0 and 1: only the caller)");
 
@@ -216,8 +227,7 @@ static struct mheap_worker *mheap_workers_start(struct mheap_job *job,
 	struct mheap_worker *workers;
 	unsigned int i;
 
-	*nr = min3(READ_ONCE(mheap_parallel), num_online_cpus(),
-		   MHEAP_MAX_WORKERS);
+	*nr = min(READ_ONCE(mheap_parallel), num_online_cpus());
 	*nr = min_t(unsigned long, *nr, nr_pages / MHEAP_PAGES_PER_WORKER);
 	if (*nr < 2 || !mheap_anywhere())
 		return NULL;
