@@ -231,6 +231,32 @@ TEST_F(life, dead_leader)
 	close(fd);
 }
 
+/* It has stayed behind: what counts is where the others are. */
+TEST_F(life, dead_leader_of_a_process_that_moved)
+{
+	pid_t pid = cg_run(&self->leaf, without_leader, NULL);
+	struct dma_heap_memcg_query_args query;
+	int64_t end = in_ms(10000);
+	int pidfd, fd;
+
+	ASSERT_GT(pid, 0);
+	pidfd = pidfd_of(pid, 0);
+	ASSERT_GE(pidfd, 0);
+	while (!is_zombie(pid) && now_ns() < end)
+		sleep_ms(1);
+	ASSERT_TRUE(is_zombie(pid));
+	ASSERT_EQ(0, cg_move(&self->own, pid));
+	ASSERT_EQ(0, heap_query(self->env.dev, pidfd, &query));
+	EXPECT_EQ(cg_id(&self->own), query.out_cgroup);
+	fd = heap_alloc(self->env.dev, LEN, pidfd);
+	ASSERT_GE(fd, 0);
+	EXPECT_TRUE(cg_settles(&self->own, LEN, self->slack));
+	EXPECT_TRUE(cg_settles(&self->leaf, 0, self->slack));
+	cg_kill(pid);
+	EXPECT_EQ(-ESRCH, heap_alloc(self->env.dev, LEN, pidfd));
+	close(fd);
+}
+
 TEST_F(life, kernel_thread)
 {
 	int pidfd = pidfd_of(2, 0);

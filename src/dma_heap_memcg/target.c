@@ -27,15 +27,35 @@ static bool mheap_names_caller(u32 charge_fd)
 	       charge_fd == MHEAP_PIDFD_SELF_THREAD_GROUP;
 }
 
+/*
+ * A thread that is where @task's process is, or NULL if all of them exit: one
+ * that exits does not move along any more, and the first may have done so long
+ * ago. Under rcu_read_lock().
+ */
+static struct task_struct *mheap_live_thread(struct task_struct *task)
+{
+	struct task_struct *thread;
+
+	if (likely(!(task->flags & PF_EXITING)))
+		return task;
+	for_each_thread(task, thread)
+		if (!(thread->flags & PF_EXITING))
+			return thread;
+	return NULL;
+}
+
+/* NULL only if the process is gone */
 static struct mem_cgroup *mheap_memcg_of(struct task_struct *task)
 {
+	struct task_struct *thread;
 	struct mem_cgroup *memcg;
 
 	/* It may move away from a cgroup that is just being removed. */
 	rcu_read_lock();
 	do {
-		memcg = mem_cgroup_from_task(task);
-	} while (!css_tryget(&memcg->css));
+		thread = mheap_live_thread(task);
+		memcg = thread ? mem_cgroup_from_task(thread) : NULL;
+	} while (memcg && !css_tryget(&memcg->css));
 	rcu_read_unlock();
 	return memcg;
 }
@@ -47,13 +67,13 @@ static int mheap_target_pid(struct mheap_target *target)
 
 	if (!task)
 		return -ESRCH;
-	if (task->flags & PF_KTHREAD)
+	if (task->flags & PF_KTHREAD) {
 		ret = -EINVAL;
-	else if ((task->flags & PF_EXITING) &&
-		 !atomic_read(&task->signal->live))
-		ret = -ESRCH;
-	else
+	} else {
 		target->memcg = mheap_memcg_of(task);
+		if (!target->memcg)
+			ret = -ESRCH;
+	}
 	put_task_struct(task);
 	return ret;
 }
