@@ -94,22 +94,54 @@ static bool mheap_capable(struct file *dev, struct user_namespace *ns, int cap)
  * Rules 5 and 6: signal 0 is delivered to nobody, but asked about. Security
  * modules are asked last; if one refuses, its word is final.
  */
-static int mheap_may_signal(struct file *dev, struct pid *pid, bool root)
+static int mheap_may_signal(struct file *dev, const struct mheap_target *target,
+			    struct task_struct *task, const struct cred *tcred)
+{
+	if (!mheap_memcg_is_root(target->memcg) &&
+	    mheap_pid_visible(target->pid) &&
+	    (mheap_same_user(task, tcred) ||
+	     mheap_capable(dev, tcred->user_ns, CAP_KILL)))
+		return kill_pid(target->pid, 0, 0);
+	return mheap_capable(dev, tcred->user_ns, CAP_SYS_RESOURCE) ? 0 : -EPERM;
+}
+
+/*
+ * The cgroup was found before, and a process may move on and become somebody
+ * else in between: a login does both. Who may signal what it is now must not
+ * charge where it was then. So the answer counts only if the process was in
+ * that cgroup with those credentials.
+ */
+static int mheap_access_pid(struct file *dev, const struct mheap_target *target)
 {
 	struct task_struct *task;
 	const struct cred *tcred;
-	int ret = -EPERM;
+	int ret;
 
-	task = get_pid_task(pid, PIDTYPE_PID);
+	task = get_pid_task(target->pid, PIDTYPE_PID);
 	if (!task)
 		return -ESRCH;
 	tcred = get_task_cred(task);
-	if (!root && mheap_pid_visible(pid) &&
-	    (mheap_same_user(task, tcred) ||
-	     mheap_capable(dev, tcred->user_ns, CAP_KILL)))
-		ret = kill_pid(pid, 0, 0);
-	else if (mheap_capable(dev, tcred->user_ns, CAP_SYS_RESOURCE))
-		ret = 0;
+	ret = mheap_may_signal(dev, target, task, tcred);
+	if (ret)
+		goto put;
+	/*
+	 * Credentials before the cgroup: whoever moves and then commits new
+	 * credentials, which is a release, is seen to have moved if the new
+	 * ones were seen.
+	 */
+	smp_rmb();
+	ret = mheap_target_stayed(target, task);
+	if (ret)
+		goto put;
+	/*
+	 * The cgroup before the credentials again: whoever was away and is back
+	 * has committed others before. The reference keeps the pointer from
+	 * being used for those.
+	 */
+	smp_rmb();
+	if (rcu_access_pointer(task->real_cred) != tcred)
+		ret = -EPERM;
+put:
 	put_cred(tcred);
 	put_task_struct(task);
 	return ret;
@@ -127,7 +159,6 @@ static int mheap_may_signal(struct file *dev, struct pid *pid, bool root)
 int mheap_access(struct file *dev, const struct mheap_target *target)
 {
 	int policy = READ_ONCE(mheap_remote_policy);
-	bool root;
 
 	if (target->own || !target->memcg)
 		return 0;
@@ -139,13 +170,13 @@ int mheap_access(struct file *dev, const struct mheap_target *target)
 		return 0;
 
 	/* To charge the root is to charge nobody: a way out of one's limit. */
-	root = mheap_memcg_is_root(target->memcg);
-	if (target->named == MHEAP_CGROUP && !root &&
+	if (target->named == MHEAP_CGROUP &&
+	    !mheap_memcg_is_root(target->memcg) &&
 	    mheap_may_write(dev, target->dir))
 		return 0;
 	if (policy != DMA_HEAP_MEMCG_REMOTE_SIGNAL)
 		return -EPERM;
 	if (target->named == MHEAP_PIDFD)
-		return mheap_may_signal(dev, target->pid, root);
+		return mheap_access_pid(dev, target);
 	return mheap_capable(dev, &init_user_ns, CAP_SYS_RESOURCE) ? 0 : -EPERM;
 }

@@ -96,16 +96,16 @@ int mheap_alloc_ioctl(struct file *dev, unsigned int cmd, void __user *argp)
 	ret = mheap_alloc_check(&data);
 	if (ret)
 		return ret;
+
+	/* This may sleep, so it comes before whom the call is about. */
+	fd = get_unused_fd_flags(data.fd_flags & O_CLOEXEC);
+	if (fd < 0)
+		return fd;
 	ret = mheap_target_get(data.charge_fd, &target);
 	if (ret)
-		return ret;
-
-	fd = get_unused_fd_flags(data.fd_flags & O_CLOEXEC);
-	if (fd < 0) {
-		ret = fd;
-		goto put_target;
-	}
+		goto put_fd;
 	dmabuf = mheap_alloc(dev, &target, PAGE_ALIGN(data.len), data.fd_flags);
+	mheap_target_put(&target);
 	if (IS_ERR(dmabuf)) {
 		ret = PTR_ERR(dmabuf);
 		goto put_fd;
@@ -118,13 +118,11 @@ int mheap_alloc_ioctl(struct file *dev, unsigned int cmd, void __user *argp)
 	}
 	/* dma_buf_fd() would show it before the answer is certain. */
 	fd_install(fd, dmabuf->file);
-	goto put_target;
+	return 0;
 
 put_dmabuf:
 	dma_buf_put(dmabuf);
 put_fd:
 	put_unused_fd(fd);
-put_target:
-	mheap_target_put(&target);
 	return ret;
 }

@@ -41,6 +41,7 @@ struct file;
 struct pid;
 struct scatterlist;
 struct sg_table;
+struct task_struct;
 struct vm_area_struct;
 
 /* The pages of a buffer are grouped into slots that one PMD can map. */
@@ -279,6 +280,8 @@ static inline u64 mheap_record_id(const struct mheap_record *record)
 
 /* target.c */
 int mheap_target_get(u32 charge_fd, struct mheap_target *target);
+int mheap_target_stayed(const struct mheap_target *target,
+			struct task_struct *task);
 void mheap_target_put(struct mheap_target *target);
 
 /* transfer.c */

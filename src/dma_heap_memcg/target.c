@@ -3,7 +3,9 @@
  * Whom a charge_fd names.
  *
  * The memory cgroup is found once and held for the call: a process that moves
- * on meanwhile, or exits, changes nothing any more.
+ * on meanwhile, or exits, changes nothing any more. But the permission to
+ * charge it by a pidfd is one over the process, so that must still be there
+ * when it is asked for, see access.c.
  */
 #include <linux/cgroup.h>
 #include <linux/err.h>
@@ -58,6 +60,30 @@ static struct mem_cgroup *mheap_memcg_of(struct task_struct *task)
 	} while (memcg && !css_tryget(&memcg->css));
 	rcu_read_unlock();
 	return memcg;
+}
+
+/**
+ * mheap_target_stayed() - is the process where it was found?
+ * @target:	filled by mheap_target_get(), with a pidfd
+ * @task:	that the pidfd stands for
+ *
+ * Context: any.
+ * Return: 0; -EPERM if it has moved to another cgroup; -ESRCH if it is gone.
+ */
+int mheap_target_stayed(const struct mheap_target *target,
+			struct task_struct *task)
+{
+	struct task_struct *thread;
+	int ret = 0;
+
+	rcu_read_lock();
+	thread = mheap_live_thread(task);
+	if (!thread)
+		ret = -ESRCH;
+	else if (mem_cgroup_from_task(thread) != target->memcg)
+		ret = -EPERM;
+	rcu_read_unlock();
+	return ret;
 }
 
 static int mheap_target_pid(struct mheap_target *target)

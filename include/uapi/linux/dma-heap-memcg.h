@@ -46,7 +46,8 @@
  *
  * The module parameter remote_policy is off (1), strict (1 to 4) or signal (all).
  * If a security module is what refuses 5, 6 is not tried, and its errno is
- * returned. The root cgroup, which nothing is counted in, takes 1, 3 or 6.
+ * returned. The root cgroup, which nothing is counted in, takes 1, 3 or 6. A process
+ * that moves, or changes its credentials, while 5 and 6 are tried is EPERM.
  *
  * Limits
  * ------
