@@ -311,6 +311,32 @@ TEST_F(grant_life, cgroup_removed)
 	EXPECT_EQ(0, cgroup_stats(_metadata, a, &a->env.top).out_bytes);
 }
 
+/* Whatever has become of it, GRANT takes it for what it is. */
+TEST_F(grant_life, of_an_ended_grant)
+{
+	struct access_env *a = &self->a;
+	struct client *c = &self->client;
+	int dev = a->env.dev, fds, late, removed;
+
+	client_start(_metadata, c);
+	ASSERT_EQ('c', client_do(c, 'c'));
+	late = heap_grant(dev, a->dir, BUDGET, 1);
+	ASSERT_GE(late, 0);
+	fds = count_fds();
+	EXPECT_EQ(-ENODEV, use_grant(dev, c->grant, KIB(4)));
+	EXPECT_EQ(-EINVAL, heap_grant(dev, c->grant, BUDGET, INT64_MAX));
+	EXPECT_EQ(-ETIME, use_grant(dev, late, KIB(4)));
+	EXPECT_EQ(-EINVAL, heap_grant(dev, late, BUDGET, INT64_MAX));
+
+	removed = heap_grant(dev, a->dir, BUDGET, INT64_MAX);
+	ASSERT_GE(removed, 0);
+	cg_kill(c->pid);
+	ASSERT_EQ(0, cg_remove(&a->target));
+	EXPECT_EQ(-ENODEV, use_grant(dev, removed, KIB(4)));
+	EXPECT_EQ(-EINVAL, heap_grant(dev, removed, BUDGET, INT64_MAX));
+	EXPECT_EQ(fds + 1, count_fds());
+}
+
 /* It needs no open device, but the module. */
 TEST_F(grant_life, holds_the_module)
 {

@@ -281,7 +281,8 @@ int mheap_grant_ioctl(struct file *dev, void __user *argp)
 
 	ret = mheap_target_get(args.charge_fd, &target);
 	if (ret)
-		return ret;
+		/* A grant is none of those to choose from, ended or not. */
+		return target.named == MHEAP_GRANT ? -EINVAL : ret;
 	if (target.named == MHEAP_GRANT)
 		ret = -EINVAL;
 	else if (!target.memcg)

@@ -169,7 +169,9 @@ static bool mheap_accounted(struct mem_cgroup *memcg)
 /**
  * mheap_target_get() - resolve a charge_fd
  * @charge_fd:	as user space gave it
- * @target:	to fill; mheap_target_put() ends its use, after a success only
+ * @target:	to fill; mheap_target_put() ends its use, after a success only.
+ *		After an error @target->named tells what was named, as far as
+ *		that was found out.
  *
  * Says nothing about permission, see mheap_access().
  *

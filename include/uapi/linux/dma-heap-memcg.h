@@ -193,7 +193,7 @@ struct dma_heap_memcg_caps {
  * with it. fdinfo of the grant shows cgroup, budget, used bytes and expiry.
  *
  * Errors: EINVAL for @budget 0, for a negative @expires_nsec, for a @charge_fd
- * that is a grant; EMFILE, ENFILE, ENOMEM.
+ * that is a grant, also one that has ended; EMFILE, ENFILE, ENOMEM.
  */
 struct dma_heap_memcg_grant_args {
 	__u32 size;
