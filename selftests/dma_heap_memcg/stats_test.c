@@ -344,4 +344,44 @@ TEST_F(stats, all_names)
 	cg_kill(pid);
 }
 
+/* A delay that is too short to be slept is none, whatever memory.high is. */
+TEST_F(stats, throttled_calls)
+{
+	static const struct {
+		const char *policy;
+		int64_t len;
+		int ret;
+		uint64_t calls;
+	} t[] = {
+		{ "throttle", KIB(64), 0, 0 },
+		{ "ignore", KIB(64), 0, 0 },
+		{ "fail", KIB(64), -EAGAIN, 1 },
+		{ "ignore", MIB(16), 0, 0 },
+		{ "throttle", MIB(16), 0, 1 },
+		{ "fail", MIB(16), -EAGAIN, 1 },
+	};
+	struct dma_heap_memcg_query_args before, after;
+	int dev = self->env.dev, first, fd, ret;
+	char policy[16];
+	unsigned int i;
+
+	ASSERT_EQ(0, heap_param_get("high_policy", policy, sizeof(policy)));
+	first = heap_alloc(dev, MIB(64), self->dir_c);
+	ASSERT_GE(first, 0);
+	ASSERT_EQ(0, cg_write_bytes(&self->c, "memory.high", MIB(64)));
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		ASSERT_EQ(0, heap_query(dev, self->dir_a, &before));
+		ret = heap_param_set("high_policy", t[i].policy);
+		fd = heap_alloc(dev, t[i].len, self->dir_c);
+		ret = heap_param_set("high_policy", policy) ?: ret;
+		ASSERT_EQ(0, ret);
+		EXPECT_EQ(t[i].ret, fd < 0 ? fd : 0);
+		close(fd);
+		ASSERT_EQ(0, heap_query(dev, self->dir_a, &after));
+		EXPECT_EQ(before.out_throttled + t[i].calls,
+			  after.out_throttled)
+			TH_LOG("line %u", i);
+	}
+}
+
 TEST_HARNESS_MAIN

@@ -89,13 +89,15 @@ static bool mheap_above_high(struct mem_cgroup *memcg, unsigned long nr)
 	return false;
 }
 
-static int mheap_high_throttle(struct mem_cgroup *memcg, unsigned long nr)
+static int mheap_high_throttle(struct mem_cgroup *memcg, unsigned long nr,
+			       bool *delayed)
 {
 	unsigned int msec = mheap_high_msec(memcg, nr);
 	unsigned long end = jiffies + msecs_to_jiffies(msec);
 
 	if (msec < MHEAP_HIGH_MIN_MSEC)
 		return 0;
+	*delayed = true;
 	while (time_before(jiffies, end) && mheap_above_high(memcg, nr)) {
 		schedule_timeout_killable(msecs_to_jiffies(MHEAP_HIGH_MIN_MSEC));
 		if (fatal_signal_pending(current))
@@ -108,7 +110,7 @@ static int mheap_high_throttle(struct mem_cgroup *memcg, unsigned long nr)
  * mheap_limit_high() - apply the policy for memory.high
  * @memcg:	referenced, or NULL; not the caller's own
  * @nr:		pages that will be charged
- * @delayed:	set if the policy made a difference
+ * @delayed:	whether the call is delayed or refused
  *
  * Context: process, sleeps up to two seconds.
  * Return: 0; -EAGAIN under the policy "fail"; -EINTR on a fatal signal.
@@ -117,11 +119,13 @@ int mheap_limit_high(struct mem_cgroup *memcg, unsigned long nr, bool *delayed)
 {
 	int policy = READ_ONCE(mheap_high_policy);
 
-	*delayed = policy != DMA_HEAP_MEMCG_HIGH_IGNORE &&
-		   mheap_above_high(memcg, nr);
-	if (!*delayed)
+	*delayed = false;
+	if (policy == DMA_HEAP_MEMCG_HIGH_IGNORE ||
+	    !mheap_above_high(memcg, nr))
 		return 0;
-	if (policy == DMA_HEAP_MEMCG_HIGH_FAIL)
+	if (policy == DMA_HEAP_MEMCG_HIGH_FAIL) {
+		*delayed = true;
 		return -EAGAIN;
-	return mheap_high_throttle(memcg, nr);
+	}
+	return mheap_high_throttle(memcg, nr, delayed);
 }
