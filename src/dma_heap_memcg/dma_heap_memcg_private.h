@@ -247,8 +247,8 @@ extern const unsigned int mheap_nr_orders;
 int mheap_pages_alloc(struct mheap_pages *pages, struct mem_cgroup *memcg,
 		      unsigned long nr, unsigned int flags);
 void mheap_pages_free(struct mheap_pages *pages);
-struct page *mheap_pages_block(struct mheap_pages *pages,
-			       unsigned long index, unsigned long *offset);
+struct page **mheap_pages_block(struct mheap_pages *pages,
+				unsigned long index, unsigned long *offset);
 int mheap_pages_start(void);
 void mheap_pages_stop(void);
 

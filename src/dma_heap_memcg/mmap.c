@@ -25,17 +25,18 @@ static vm_fault_t mheap_insert_ptes(struct vm_fault *vmf,
 	unsigned long addr = max(vmf->address & PMD_MASK, vma->vm_start);
 	unsigned long left = min((vmf->address & PMD_MASK) + PMD_SIZE - addr,
 				 vma->vm_end - addr) >> PAGE_SHIFT;
-	unsigned long index = linear_page_index(vma, addr), offset, n;
+	unsigned long offset, n;
 	vm_fault_t one, ret = VM_FAULT_SIGBUS;
-	struct page *block;
+	struct page **block;
 
-	while (left) {
-		block = mheap_pages_block(&buffer->pages, index, &offset);
-		n = min(left, (1UL << mheap_block_order(block)) - offset);
+	/* To look each of them up would go through all before it. */
+	block = mheap_pages_block(&buffer->pages, linear_page_index(vma, addr),
+				  &offset);
+	for (; left; block++, offset = 0) {
+		n = min(left, (1UL << mheap_block_order(*block)) - offset);
 		left -= n;
-		index += n;
 		for (; n; n--, addr += PAGE_SIZE) {
-			one = vmf_insert_pfn(vma, addr, page_to_pfn(block) +
+			one = vmf_insert_pfn(vma, addr, page_to_pfn(*block) +
 					     offset++);
 			if (addr == (vmf->address & PAGE_MASK))
 				ret = one;
@@ -60,7 +61,7 @@ static vm_fault_t mheap_insert_pmd(struct vm_fault *vmf,
 	unsigned long addr = vmf->address & PMD_MASK, index, offset;
 	bool write = vmf->flags & FAULT_FLAG_WRITE;
 	struct vm_area_struct *vma = vmf->vma;
-	struct page *block;
+	struct page **block;
 	pmd_t pmd;
 
 	/* What the core would ask before a huge fault, but for the settings. */
@@ -79,9 +80,9 @@ static vm_fault_t mheap_insert_pmd(struct vm_fault *vmf,
 	if (index % MHEAP_SLOT_PAGES)
 		return VM_FAULT_FALLBACK;
 	block = mheap_pages_block(&buffer->pages, index, &offset);
-	if (mheap_block_order(block) != MHEAP_SLOT_ORDER)
+	if (mheap_block_order(*block) != MHEAP_SLOT_ORDER)
 		return VM_FAULT_FALLBACK;
-	return vmf_insert_pfn_pmd(vmf, page_to_pfn(block), write);
+	return vmf_insert_pfn_pmd(vmf, page_to_pfn(*block), write);
 }
 #else
 static vm_fault_t mheap_insert_pmd(struct vm_fault *vmf,

@@ -401,10 +401,11 @@ void mheap_pages_free(struct mheap_pages *pages)
  * @offset:	where to put the page's index in the block
  *
  * Context: any.
- * Return: the block's first page.
+ * Return: where the block's first page is. The blocks of the pages that follow
+ * are behind it.
  */
-struct page *mheap_pages_block(struct mheap_pages *pages,
-			       unsigned long index, unsigned long *offset)
+struct page **mheap_pages_block(struct mheap_pages *pages,
+				unsigned long index, unsigned long *offset)
 {
 	struct page **block = mheap_pages_blocks(pages);
 
@@ -414,7 +415,7 @@ struct page *mheap_pages_block(struct mheap_pages *pages,
 	while (index >= 1UL << mheap_block_order(*block))
 		index -= 1UL << mheap_block_order(*block++);
 	*offset = index;
-	return *block;
+	return block;
 }
 
 /**
