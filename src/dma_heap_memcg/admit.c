@@ -11,7 +11,7 @@
  * @dev:	the open device of the call
  * @target:	filled by mheap_target_get()
  * @record:	where to put a reference to the target's record, or NULL if
- *		nothing can be charged
+ *		nothing can be charged, or nothing told about it
  *
  * Context: process, may sleep.
  * Return: 0; -EPERM or what a security module says; -ESRCH; -ENOMEM. No
@@ -23,7 +23,7 @@ int mheap_admit(struct file *dev, const struct mheap_target *target,
 	struct mheap_record *r = NULL;
 	int ret;
 
-	if (target->memcg) {
+	if (target->memcg && mheap_memcg_is_v2()) {
 		r = mheap_record_get(target->memcg);
 		if (!r)
 			return -ENOMEM;

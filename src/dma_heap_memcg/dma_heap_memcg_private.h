@@ -27,6 +27,7 @@
 #define _DMA_HEAP_MEMCG_PRIVATE_H
 
 #include <linux/atomic.h>
+#include <linux/cgroup.h>
 #include <linux/dma-buf.h>
 #include <linux/list.h>
 #include <linux/memcontrol.h>
@@ -177,6 +178,16 @@ struct mheap_target {
 	struct file *dir;
 	struct mheap_grant *grant;
 };
+
+/*
+ * Can cgroups be named, and be told apart by their number? With the memory
+ * controller in a hierarchy of version 1 the caller is charged, as the kernel
+ * does it there, and that is all.
+ */
+static inline bool mheap_memcg_is_v2(void)
+{
+	return cgroup_subsys_on_dfl(memory_cgrp_subsys);
+}
 
 /* The kernel neither counts nor limits what the root is charged. */
 static inline bool mheap_memcg_is_root(struct mem_cgroup *memcg)

@@ -285,7 +285,7 @@ int mheap_grant_ioctl(struct file *dev, void __user *argp)
 		return target.named == MHEAP_GRANT ? -EINVAL : ret;
 	if (target.named == MHEAP_GRANT)
 		ret = -EINVAL;
-	else if (!target.memcg)
+	else if (!target.memcg || !mheap_memcg_is_v2())
 		ret = -EOPNOTSUPP;
 	else
 		ret = mheap_admit(dev, &target, &record);

@@ -49,12 +49,15 @@ static u32 mheap_orders_mask(void)
 	return mask;
 }
 
-/* Does the kernel account kernel memory? In the root cgroup it need not. */
+/*
+ * Can somebody be named? In the root cgroup the kernel need not account kernel
+ * memory for that.
+ */
 static bool mheap_can_charge(void)
 {
 	bool root;
 
-	if (mem_cgroup_disabled())
+	if (mem_cgroup_disabled() || !mheap_memcg_is_v2())
 		return false;
 	rcu_read_lock();
 	root = mheap_memcg_is_root(mem_cgroup_from_task(current));

@@ -58,7 +58,7 @@ int mheap_query_ioctl(struct file *dev, void __user *argp)
 	ret = mheap_target_get(args.charge_fd, &target);
 	if (ret)
 		return ret;
-	if (!target.memcg) {
+	if (!target.memcg || !mheap_memcg_is_v2()) {
 		ret = -EOPNOTSUPP;
 		goto put_target;
 	}

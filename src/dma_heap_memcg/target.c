@@ -117,9 +117,6 @@ static int mheap_target_dir(struct mheap_target *target, struct file *dir,
 
 	if (file_inode(dir)->i_sb->s_magic != CGROUP2_SUPER_MAGIC)
 		return -EBADF;
-	/* With the controller in cgroup v1 every directory means the root. */
-	if (!cgroup_subsys_on_dfl(memory_cgrp_subsys))
-		return -EOPNOTSUPP;
 	cgroup = cgroup_get_from_fd(fd);
 	if (IS_ERR(cgroup))
 		return PTR_ERR(cgroup) == -EBADF ? -EBADF : -ENODEV;
@@ -205,6 +202,11 @@ int mheap_target_get(u32 charge_fd, struct mheap_target *target)
 		return 0;
 	}
 
+	/* There every directory of cgroup2 would mean the root. */
+	if (!mheap_memcg_is_v2()) {
+		ret = -EOPNOTSUPP;
+		goto put_own;
+	}
 	file = fget_raw(charge_fd);
 	if (!file) {
 		ret = -EBADF;

@@ -212,6 +212,9 @@ static int mheap_transfer_to(struct file *dev, struct dma_buf *dmabuf,
 
 	if (!buffer)
 		return -EINVAL;
+	/* Without records nobody knows who is charged. */
+	if (target->memcg && !mheap_memcg_is_v2())
+		return -EOPNOTSUPP;
 	ret = mheap_admit(dev, target, &record);
 	if (ret)
 		return ret;
