@@ -32,7 +32,7 @@ VM_THREADS=${VM_THREADS:-single}
 
 # The test machine, the same for every row: an IOMMU and devices to give away.
 # Three root ports: two displays in one IOMMU group, a big BAR, a device that can
-# be reset and powered down by itself. (With hot-plug by ACPI the ports' links
+# be reset and powered down by itself, and reports errors. (With hot-plug by ACPI the ports' links
 # look dead after a reset.) The monitor is for the guest; the server must be
 # there before its client.
 QEMU_MACHINE='-nodefaults -no-reboot -display none -vga none -monitor none
@@ -51,7 +51,7 @@ QEMU_MACHINE='-nodefaults -no-reboot -display none -vga none -monitor none
 	-object memory-backend-ram,id=big,size=1G,share=on
 	-device ivshmem-plain,memdev=big,bus=port1
 	-device pcie-root-port,hotplug=off,id=port2,bus=pcie.0,addr=12.0,chassis=3
-	-device virtio-gpu-pci,bus=port2
+	-device virtio-gpu-pci,bus=port2,id=gpu0,aer=on
 	-chardev socket,id=monitor,path=/run/vm/qmp.sock,server=on,wait=off
 	-mon chardev=monitor,mode=control
 	-chardev socket,id=qmp,path=/run/vm/qmp.sock'
