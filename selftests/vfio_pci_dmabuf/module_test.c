@@ -13,6 +13,7 @@
 #include "syncobj_util.h"
 
 #define NAME	VFIO_OURS
+#define STUB	"vfio_pci_dmabuf_stub"
 #define PARAMS	"/sys/module/vfio_pci_dmabuf/parameters/"
 #define DRIVER	"/sys/bus/pci/drivers/vfio_pci_dmabuf"
 
@@ -35,6 +36,7 @@ static int load_with(const char *parameters, char *out, size_t size)
 
 FIXTURE_SETUP(module)
 {
+	module_unload(STUB);
 	if (!module_loaded(NAME))
 		module_probe(NAME);
 	ASSERT_TRUE(module_loaded(NAME));
@@ -287,6 +289,25 @@ TEST_F_TIMEOUT(module, wrong_at_load, 300)
 	EXPECT_EQ(0, load_with(line, out, sizeof(out))) TH_LOG("%s", out);
 	read_log(self);
 	EXPECT_EQ(1, lines_of(self->log, "nonsense")) TH_LOG("%s", self->log);
+}
+
+/* What the build makes for a kernel without a symbol that it needs */
+TEST_F_TIMEOUT(module, stub_says_what_is_missing, 300)
+{
+	ASSERT_EQ(0, module_unload(NAME));
+	EXPECT_NE(0, access(DRIVER, F_OK));
+	read_log(self);
+	EXPECT_EQ(-EOPNOTSUPP, module_load(STUB));
+	EXPECT_FALSE(module_loaded(STUB));
+	/* one sentence, and no driver */
+	EXPECT_NE(0, access(DRIVER, F_OK));
+	EXPECT_NE(0, access(DRIVER "_stub", F_OK));
+	read_log(self);
+	EXPECT_EQ(1, lines_of(self->log, STUB)) TH_LOG("%s", self->log);
+	EXPECT_EQ(1, lines_of(self->log, STUB ": this kernel does not export"))
+		TH_LOG("%s", self->log);
+	EXPECT_EQ(1, lines_of(self->log, "core_nothing; not loading"))
+		TH_LOG("%s", self->log);
 }
 
 /* Then these numbers are the kernel's, which does not know them. */
