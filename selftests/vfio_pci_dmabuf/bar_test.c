@@ -1,53 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * bar_mmap=dmabuf: mappings of the device fd behave as slices do, and in all
- * else as those of stock vfio-pci. The module is loaded anew for that, and with
- * its defaults at the end.
+ * else as those of stock vfio-pci.
  */
 #include <dirent.h>
 
+#include "bar_env.h"
 #include "events.h"
-
-#include "param_util.h"
 
 #define SEED	0x01000000U
 #define PAGES	256U
-
-static bool bar_mmap_is(const char *want)
-{
-	char value[32] = "";
-
-	return !param_get(VFIO_OURS, "bar_mmap", value, sizeof(value)) &&
-	       !strcmp(value, want);
-}
-
-static int reload(const char *option)
-{
-	int ret = 0;
-
-	if (module_loaded(VFIO_OURS)) {
-		module_settle(VFIO_OURS, 0);
-		ret = module_unload(VFIO_OURS);
-	}
-	return ret ?: module_probe_with(VFIO_OURS, option);
-}
-
-/* By the program itself, when all of its tests have ended, however they did */
-static pid_t program;
-
-static __attribute__((constructor)) void program_start(void)
-{
-	program = getpid();
-}
-
-static __attribute__((destructor)) void program_end(void)
-{
-	if (getpid() != program || !bar_mmap_is("dmabuf"))
-		return;
-	if (reload(NULL))
-		fprintf(stderr, "# %s is left with bar_mmap=dmabuf\n",
-			VFIO_OURS);
-}
 
 FIXTURE(bar) {
 	struct stage s;
@@ -80,8 +42,7 @@ static void start(struct __test_metadata *_metadata, FIXTURE_DATA(bar) *self,
 
 FIXTURE_SETUP(bar)
 {
-	ASSERT_TRUE(bar_mmap_is("dmabuf") || !reload("bar_mmap=dmabuf"));
-	ASSERT_TRUE(bar_mmap_is("dmabuf"));
+	ASSERT_EQ(0, bar_mmap_load());
 	start(_metadata, self, variant, VFIO_OURS);
 	ASSERT_TRUE(info_of(self->dev, -1).out_features &
 		    VFIO_DMABUF_FEATURE_BIT_BAR_MMAP);

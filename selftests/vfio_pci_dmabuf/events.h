@@ -85,6 +85,55 @@ static inline void count_up(unsigned long *count)
 	__atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
 }
 
+/* The function beside the first device, if that is VFIO_BOCHS */
+static inline int sibling_open(struct stage *s, const char *driver)
+{
+	char bdf[16];
+	int ret = vfio_find(VFIO_SIBLING, bdf);
+
+	if (ret)
+		return ret;
+	ret = vfio_bind(bdf, driver);
+	if (!ret)
+		ret = vfio_open(&s->second, bdf, &s->env.dev);
+	return ret;
+}
+
+/* Ways to turn it off and on */
+
+#define D0	0
+#define D3HOT	3
+
+static inline int to_d3hot(const struct vfio_dev *dev)
+{
+	return vfio_power_state(dev, D3HOT);
+}
+
+static inline int to_d0(const struct vfio_dev *dev)
+{
+	return vfio_power_state(dev, D0);
+}
+
+static inline int to_low(const struct vfio_dev *dev)
+{
+	return vfio_low_power(dev, true);
+}
+
+static inline int from_low(const struct vfio_dev *dev)
+{
+	return vfio_low_power(dev, false);
+}
+
+static inline int memory_off(const struct vfio_dev *dev)
+{
+	return vfio_memory_enable(dev, false);
+}
+
+static inline int memory_on(const struct vfio_dev *dev)
+{
+	return vfio_memory_enable(dev, true);
+}
+
 /* Slices */
 
 static inline int view_open(struct view *v, const struct vfio_dev *dev,

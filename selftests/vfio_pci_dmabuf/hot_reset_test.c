@@ -27,20 +27,6 @@ FIXTURE_VARIANT(hot_reset) {
 FIXTURE_VARIANT_ADD(hot_reset, stock_sibling) { .driver = VFIO_STOCK };
 FIXTURE_VARIANT_ADD(hot_reset, both_ours) { .driver = VFIO_OURS };
 
-/* vfio_stop() looks for the name. */
-static int sibling_open(struct stage *s, const char *driver)
-{
-	char bdf[16];
-	int ret = vfio_find(VFIO_SIBLING, bdf);
-
-	if (ret)
-		return ret;
-	ret = vfio_bind(bdf, driver);
-	if (!ret)
-		ret = vfio_open(&s->second, bdf, &s->env.dev);
-	return ret;
-}
-
 FIXTURE_SETUP(hot_reset)
 {
 	self->dev = &self->s.env.dev;

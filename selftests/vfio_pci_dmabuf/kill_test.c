@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Processes that are killed: in the middle of each thing that can be done with
- * a slice. Nothing stays behind, and the device can be used by the next one.
+ * a slice, or with a mapping of the device fd that behaves as one. Nothing stays
+ * behind, and the device can be used by the next one.
  */
 #include <pthread.h>
 #include <sched.h>
 
 #include "vfio_env.h"
 
+#include "bar_env.h"
 #include "slice_util.h"
 #include "syncobj_util.h"
 
@@ -91,6 +93,14 @@ static void only_the_slice(struct victim *v)
 	pausing(v);
 }
 
+static void only_the_bar(struct victim *v)
+{
+	drop_device(&v->dev);
+	if (!alive(v->p))
+		_exit(1);
+	pausing(v);
+}
+
 FIXTURE(killed) {
 	struct vfio_env env;
 	struct vfio_dev *dev;
@@ -101,17 +111,35 @@ FIXTURE_VARIANT(killed) {
 	enum vfio_role role;
 	int bar;
 	void (*fn)(struct victim *v);
+	bool by_fd;	/* a mapping of the device fd, bar_mmap=dmabuf */
 };
 
-FIXTURE_VARIANT_ADD(killed, touching) { VFIO_BOCHS, 0, touching };
-FIXTURE_VARIANT_ADD(killed, idle) { VFIO_BOCHS, 0, pausing };
-FIXTURE_VARIANT_ADD(killed, revoking) { VFIO_BOCHS, 0, revoking };
-FIXTURE_VARIANT_ADD(killed, toggling) { VFIO_BOCHS, 0, toggling };
-FIXTURE_VARIANT_ADD(killed, resetting) { VFIO_GPU, 4, resetting };
-FIXTURE_VARIANT_ADD(killed, only_the_slice) { VFIO_BOCHS, 0, only_the_slice };
+FIXTURE_VARIANT_ADD(killed, touching) { VFIO_BOCHS, 0, touching, false };
+FIXTURE_VARIANT_ADD(killed, idle) { VFIO_BOCHS, 0, pausing, false };
+FIXTURE_VARIANT_ADD(killed, revoking) { VFIO_BOCHS, 0, revoking, false };
+FIXTURE_VARIANT_ADD(killed, toggling) { VFIO_BOCHS, 0, toggling, false };
+FIXTURE_VARIANT_ADD(killed, resetting) { VFIO_GPU, 4, resetting, false };
+FIXTURE_VARIANT_ADD(killed, only_the_slice) {
+	VFIO_BOCHS, 0, only_the_slice, false
+};
+
+FIXTURE_VARIANT_ADD(killed, touching_bar) { VFIO_BOCHS, 0, touching, true };
+FIXTURE_VARIANT_ADD(killed, idle_bar) { VFIO_BOCHS, 0, pausing, true };
+FIXTURE_VARIANT_ADD(killed, toggling_bar) { VFIO_BOCHS, 0, toggling, true };
+FIXTURE_VARIANT_ADD(killed, resetting_bar) { VFIO_GPU, 4, resetting, true };
+/* It holds the device, and is the last that does. */
+FIXTURE_VARIANT_ADD(killed, only_the_bar) { VFIO_BOCHS, 0, only_the_bar, true };
+
+static char *map_page(const struct vfio_dev *dev, int bar, int fd, bool by_fd)
+{
+	return by_fd ? mmap(NULL, PAGE, RW, MAP_SHARED, dev->fd,
+			    region_offset(dev, bar)) :
+		       slice_map(fd, PAGE, RW);
+}
 
 FIXTURE_SETUP(killed)
 {
+	ASSERT_EQ(0, variant->by_fd ? bar_mmap_load() : 0);
 	vfio_env_setup(_metadata, &self->env, variant->role, VFIO_OURS);
 	self->dev = &self->env.dev;
 	/* Bound, and nobody has it. */
@@ -155,7 +183,7 @@ TEST_F(killed, at_any_time)
 			if (vfio_open(&v.dev, self->dev->bdf, NULL))
 				_exit(2);
 			v.fd = vfio_export(&v.dev, v.bar, 0, PAGE, O_RDWR);
-			v.p = slice_map(v.fd, PAGE, RW);
+			v.p = map_page(&v.dev, v.bar, v.fd, variant->by_fd);
 			if (v.p == MAP_FAILED || !alive(v.p))
 				_exit(3);
 			variant->fn(&v);
@@ -176,7 +204,7 @@ TEST_F(killed, at_any_time)
 		ASSERT_EQ(0, vfio_open(self->dev, self->dev->bdf, NULL));
 		EXPECT_EQ(0, INFO_OF(self->dev, -1, out_slices));
 		fd = vfio_export(self->dev, variant->bar, 0, PAGE, O_RDWR);
-		p = slice_map(fd, PAGE, RW);
+		p = map_page(self->dev, variant->bar, fd, variant->by_fd);
 		ASSERT_NE(MAP_FAILED, p);
 		EXPECT_TRUE(alive(p));
 		munmap(p, PAGE);
@@ -191,11 +219,19 @@ FIXTURE(waiting) {
 	char *p;
 };
 
+FIXTURE_VARIANT(waiting) {
+	bool by_fd;
+};
+
+FIXTURE_VARIANT_ADD(waiting, slice) { .by_fd = false };
+FIXTURE_VARIANT_ADD(waiting, bar) { .by_fd = true };
+
 FIXTURE_SETUP(waiting)
 {
+	ASSERT_EQ(0, variant->by_fd ? bar_mmap_load() : 0);
 	vfio_env_setup(_metadata, &self->env, VFIO_GPU, VFIO_OURS);
 	self->fd = vfio_export(&self->env.dev, 4, 0, PAGE, O_RDWR);
-	self->p = slice_map(self->fd, PAGE, RW);
+	self->p = map_page(&self->env.dev, 4, self->fd, variant->by_fd);
 	ASSERT_NE(MAP_FAILED, self->p);
 }
 
@@ -261,7 +297,49 @@ TEST_F(waiting, client_is_killed)
 	EXPECT_EQ(VFIO_DMABUF_STATE_ON,
 		  INFO_OF(&self->env.dev, self->fd, out_state));
 	EXPECT_EQ(0, vfio_revoke(&self->env.dev, self->fd));
-	EXPECT_FALSE(alive(self->p));
+	/* A mapping of the device fd is none of that slice's. */
+	EXPECT_EQ(variant->by_fd, alive(self->p));
+}
+
+/* A mapping that a child has inherited, when everything else is gone */
+TEST_F(waiting, heir_is_killed)
+{
+	char bdf[16];
+	int i, status;
+	pid_t pid;
+
+	memcpy(bdf, self->env.dev.bdf, sizeof(bdf));
+	for (i = 0; i < 4; i++) {
+		pid = fork();
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			drop_device(&self->env.dev);
+			close(self->fd);
+			signal(SIGBUS, SIG_DFL);
+			for (;;)
+				get32(self->p);
+		}
+		ASSERT_LT(0, pid);
+		munmap(self->p, PAGE);
+		close(self->fd);
+		vfio_close(&self->env.dev);
+		if (variant->by_fd) {
+			/* Open still, so nobody gets it away from there. */
+			EXPECT_LT(0, module_refcnt(VFIO_OURS));
+			EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
+			kill(pid, SIGKILL);
+		}
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_TRUE(WIFSIGNALED(status));
+		EXPECT_EQ(variant->by_fd ? SIGKILL : SIGBUS, WTERMSIG(status));
+		EXPECT_EQ(0, module_settle(VFIO_OURS, 0));
+		ASSERT_EQ(0, vfio_open(&self->env.dev, bdf, NULL));
+		EXPECT_EQ(0, INFO_OF(&self->env.dev, -1, out_slices));
+		self->fd = vfio_export(&self->env.dev, 4, 0, PAGE, O_RDWR);
+		self->p = map_page(&self->env.dev, 4, self->fd, variant->by_fd);
+		ASSERT_NE(MAP_FAILED, self->p);
+		EXPECT_TRUE(alive(self->p));
+	}
 }
 
 TEST_HARNESS_MAIN

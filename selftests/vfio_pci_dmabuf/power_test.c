@@ -15,9 +15,6 @@
 #define PAGES	(SIZE / PAGE)
 #define SEED	0x01000000U
 
-#define D0	0
-#define D3HOT	3
-
 FIXTURE(power) {
 	struct stage s;
 	struct vfio_dev *dev;
@@ -244,36 +241,6 @@ FIXTURE_VARIANT(off) {
 	int (*sleep)(const struct vfio_dev *dev);
 	int (*wake)(const struct vfio_dev *dev);
 };
-
-static int to_d3hot(const struct vfio_dev *dev)
-{
-	return vfio_power_state(dev, D3HOT);
-}
-
-static int to_d0(const struct vfio_dev *dev)
-{
-	return vfio_power_state(dev, D0);
-}
-
-static int to_low(const struct vfio_dev *dev)
-{
-	return vfio_low_power(dev, true);
-}
-
-static int from_low(const struct vfio_dev *dev)
-{
-	return vfio_low_power(dev, false);
-}
-
-static int memory_off(const struct vfio_dev *dev)
-{
-	return vfio_memory_enable(dev, false);
-}
-
-static int memory_on(const struct vfio_dev *dev)
-{
-	return vfio_memory_enable(dev, true);
-}
 
 FIXTURE_VARIANT_ADD(off, d3hot) { .sleep = to_d3hot, .wake = to_d0 };
 FIXTURE_VARIANT_ADD(off, low_power) { .sleep = to_low, .wake = from_low };
