@@ -3,7 +3,7 @@
  * Everything at once, for BUFSYNC_STRESS_SECONDS (30) at least: two devices whose slices
  * and BAR mappings are touched all the time, while they are reset in three ways,
  * their configuration is written to, slices come and are revoked, processes fork,
- * and a third device comes and goes. In the first half nothing turns memory off,
+ * a third device comes and goes, and a fourth resets itself (FLR). In the first half nothing turns memory off,
  * and no access may fail that does not with stock's mapping; in the second half all
  * may, and must work again at the end. What is revoked is revoked: no access that
  * begins after REVOKE has returned may succeed, in either half.
@@ -21,7 +21,7 @@
 #define CHURNS	(MIB(8) / PAGE)
 
 enum op {
-	RESET, HOT_RESET, SIBLING_RESET, SYSFS_RESET, HARMLESS, MEMORY,
+	RESET, HOT_RESET, SIBLING_RESET, SYSFS_RESET, FLR, HARMLESS, MEMORY,
 	EXPORT, WRITE_COMBINE, REVOKE, FORK, UNBIND, OPS
 };
 
@@ -34,13 +34,14 @@ static const struct {
 	[HOT_RESET] = { "hot reset", 5, 5 },
 	[SIBLING_RESET] = { "hot reset by the sibling", 5, 5 },
 	[SYSFS_RESET] = { "reset by sysfs", 5, 5 },
+	[FLR] = { "FLR by a write", 5, 5 },
 	[HARMLESS] = { "write to COMMAND", 20, 20 },
 	[MEMORY] = { "memory off and on", 20, 20 },
 	[EXPORT] = { "export", 30, 6 },
 	/* of which by chance some are */
-	[WRITE_COMBINE] = { "write-combining", 5, 0 },
+	[WRITE_COMBINE] = { "write-combining", 5, 1 },
 	[REVOKE] = { "REVOKE", 20, 4 },
-	[FORK] = { "fork", 5, 0 },
+	[FORK] = { "fork", 5, 1 },
 	[UNBIND] = { "unbind", 3, 1 },
 };
 
@@ -63,9 +64,11 @@ struct target {
 
 struct storm {
 	struct stage s;
-	struct vfio_dev sibling;
+	struct vfio_dev sibling, gpu;
 	struct target bochs, big;
-	pthread_t binder;
+	struct view regs;	/* of gpu, whose contents no reset keeps */
+	struct toucher regs_t;
+	pthread_t binder, flr;
 	bool stop;
 	bool toggle;	/* the second half */
 	bool debug;	/* a debug kernel */
@@ -133,6 +136,24 @@ static void *big_resetter(void *arg)
 			      vfio_sysfs_poke(t->dev->bdf, "reset"));
 		else
 			COUNT(HOT_RESET, vfio_hot_reset(t->dev));
+		sleep_ms(i % 7 * 5);
+	}
+	return NULL;
+}
+
+/* What a guest's driver does; the file's other resets say if they come to nothing. */
+static void *flr(void *arg)
+{
+	uint64_t zaps;
+	int i, ret;
+
+	(void)arg;
+	for (i = 0; !stopped(); i++) {
+		zaps = zaps_of(&storm.gpu);
+		ret = vfio_flr_by_config(&storm.gpu);
+		if (!ret && zaps_of(&storm.gpu) < zaps + 2)
+			ret = -EIO;
+		COUNT(FLR, ret);
 		sleep_ms(i % 7 * 5);
 	}
 	return NULL;
@@ -367,6 +388,10 @@ FIXTURE_SETUP(storm)
 	ASSERT_EQ(0, vfio_start(&s->second, VFIO_BIG, VFIO_OURS));
 	target_setup(_metadata, &storm.bochs, &s->env.dev, 0);
 	target_setup(_metadata, &storm.big, &s->second, 2);
+	ASSERT_EQ(0, vfio_start(&storm.gpu, VFIO_GPU, VFIO_OURS));
+	ASSERT_EQ(0, vfio_memory_enable(&storm.gpu, true));
+	ASSERT_EQ(0, view_open(&storm.regs, &storm.gpu, 4, 0, KIB(16), PAGE));
+	ASSERT_EQ(0, stage_touch(s, &storm.regs_t, storm.regs.p, 4, 0));
 }
 
 static void everybody_stop(void)
@@ -374,7 +399,7 @@ static void everybody_stop(void)
 	pthread_t *threads[] = {
 		&storm.bochs.resetter, &storm.bochs.churner,
 		&storm.bochs.writer, &storm.big.resetter, &storm.big.churner,
-		&storm.big.writer, &storm.binder,
+		&storm.big.writer, &storm.binder, &storm.flr,
 	};
 	size_t i;
 
@@ -392,6 +417,8 @@ FIXTURE_TEARDOWN(storm)
 	everybody_stop();
 	stage_stop(&storm.s);
 	vfio_stop(&storm.sibling);
+	if (storm.gpu.bdf[0])
+		vfio_stop(&storm.gpu);
 	stage_teardown(_metadata, &storm.s);
 }
 
@@ -486,6 +513,7 @@ TEST_F_TIMEOUT(storm, everything_at_once, 600)
 	ASSERT_EQ(0, pthread_create(&bochs->writer, NULL, writer, bochs));
 	ASSERT_EQ(0, pthread_create(&big->writer, NULL, writer, big));
 	ASSERT_EQ(0, pthread_create(&storm.binder, NULL, binder, NULL));
+	ASSERT_EQ(0, pthread_create(&storm.flr, NULL, flr, NULL));
 
 	rage();
 	first_half(_metadata, bochs);
@@ -498,7 +526,12 @@ TEST_F_TIMEOUT(storm, everything_at_once, 600)
 		EXPECT_TRUE(toucher_moves(&bochs->t[i]));
 		EXPECT_TRUE(toucher_moves(&big->t[i]));
 	}
+	EXPECT_TRUE(toucher_moves(&storm.regs_t));
 	stage_stop(&storm.s);
+	/* Nothing turns this one's memory off. */
+	EXPECT_EQ(0, storm.regs_t.bus);
+	EXPECT_EQ(0, storm.regs_t.wrong);
+	EXPECT_LT(0, info_of(&storm.gpu, -1).out_waits);
 	EXPECT_EQ(0, storm.bad)
 		TH_LOG("%s, line %d: %s", ops[storm.bad_op].name, storm.line,
 		       strerror(-storm.bad));
