@@ -115,6 +115,44 @@ static vm_fault_t vdmabuf_huge_fault(struct vm_fault *vmf, unsigned int order)
 	return vdmabuf_fault_order(vmf, order, false);
 }
 
+#ifdef BUFSYNC_HAVE_PUD_PFNMAP
+/*
+ * The core takes a PUD that maps memory for a table of PMDs, and writes to
+ * where it would be, if it cuts an area within what the PUD maps
+ * (vma_adjust_trans_huge()), or moves one to where it does not fit
+ * (move_page_tables()). So there must be none by then, and none may come until
+ * the area is what it shall be. Whoever has mmap_lock for writing has locked out
+ * all faults but those under the lock of the area itself. Taken out is all of
+ * the file: a part of another mapping's PUD could not be.
+ */
+static int vdmabuf_vma_may_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	unsigned long start = ALIGN_DOWN(addr, PUD_SIZE);
+
+	if (start == addr || start < vma->vm_start ||
+	    vma->vm_end - start < PUD_SIZE)
+		return 0;
+	vma_start_write(vma);
+	unmap_mapping_range(vma->vm_file->f_mapping, 0, 0, 1);
+	return 0;
+}
+
+/* mremap() has locked the old area before it makes the new one. */
+static void vdmabuf_vma_moves(const struct vm_area_struct *vma)
+{
+	const struct vdmabuf_buffer *buffer = vma->vm_private_data;
+
+	if (buffer->ranges.size >= PUD_SIZE)
+		unmap_mapping_range(vma->vm_file->f_mapping, 0, 0, 1);
+}
+#else
+#define vdmabuf_vma_may_split	NULL
+
+static void vdmabuf_vma_moves(const struct vm_area_struct *vma)
+{
+}
+#endif
+
 /*
  * fork() reads a huge entry of the parent without a lock, and relies on
  * mmap_lock when it then writes it to the child (copy_huge_pmd()). A zap, which
@@ -125,8 +163,10 @@ static vm_fault_t vdmabuf_huge_fault(struct vm_fault *vmf, unsigned int order)
 static void vdmabuf_vma_open(struct vm_area_struct *vma)
 {
 	/* A part, or the same elsewhere: nothing is copied. */
-	if (vma->vm_mm == current->mm)
+	if (vma->vm_mm == current->mm) {
+		vdmabuf_vma_moves(vma);
 		return;
+	}
 	unmap_mapping_range(vma->vm_file->f_mapping,
 			    (loff_t)vma->vm_pgoff << PAGE_SHIFT,
 			    vma->vm_end - vma->vm_start, 1);
@@ -135,6 +175,7 @@ static void vdmabuf_vma_open(struct vm_area_struct *vma)
 /* As stock vfio-pci, entry by entry */
 static const struct vm_operations_struct vdmabuf_huge_ops = {
 	.open = vdmabuf_vma_open,
+	.may_split = vdmabuf_vma_may_split,
 	.fault = vdmabuf_page_fault,
 	.huge_fault = vdmabuf_huge_fault,
 };
