@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Mappings that one entry of 1 GiB is enough for, and what makes the kernel cut
- * such an entry to pieces: a change of a part, a move.
+ * such an entry to pieces: a change of a part, a move, another process's fork.
  */
 #include <linux/mempolicy.h>
 #include <sys/syscall.h>
@@ -259,6 +259,62 @@ TEST_F(split, moved)
 	}
 	ASSERT_EQ(0, vfio_revoke(self->dev, self->v.fd));
 	EXPECT_EQ(0, marks_left(p, ALL));
+}
+
+/* Another process: has all of it by one entry, until told to look again */
+static int other(struct __test_metadata *_metadata, FIXTURE_DATA(split) *self,
+		 const int *in, const int *out)
+{
+	char byte = 0, *p;
+
+	(void)_metadata;
+	/* What was inherited is not what this is about. */
+	munmap(self->v.p, SIZE);
+	p = map_aligned(self->v.fd, SIZE, 0, PROT_READ | PROT_WRITE, SIZE);
+	if (p == MAP_FAILED || marks_differ(p, ALL))
+		return 1;
+	if (self->huge && level_at(self->pte, p) != TEST_PTE_1G)
+		return 2;
+	do {
+		if (write(out[1], &byte, 1) != 1)
+			return 3;
+		if (read(in[0], &byte, 1) != 1)
+			return 4;
+		if (marks_differ(p, ALL))
+			return 5;
+	} while (!byte);
+	return 0;
+}
+
+/* Who has a part of it forks, and whoever has all of it keeps that. */
+TEST_F(split, fork_beside_another)
+{
+	int to[2], from[2], i;
+	pid_t pid, child;
+	char byte, *p;
+
+	ASSERT_EQ(0, pipe(to));
+	ASSERT_EQ(0, pipe(from));
+	pid = stage_fork(&self->s);
+	if (pid == 0)
+		_exit(other(_metadata, self, to, from));
+	ASSERT_LT(0, pid);
+	close(from[1]);
+	munmap(self->v.p, SIZE);
+	p = map_aligned(self->v.fd, MIB(4), MIB(2), PROT_READ | PROT_WRITE,
+			MIB(2));
+	ASSERT_NE(MAP_FAILED, p);
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(1, read(from[0], &byte, 1)) TH_LOG("round %d", i);
+		EXPECT_EQ(0, differ((uint32_t *)p, 2, SEED + MIB(2) / PAGE));
+		child = stage_fork(&self->s);
+		if (child == 0)
+			_exit(differ((uint32_t *)p, 2, SEED + MIB(2) / PAGE));
+		EXPECT_EQ(0, stage_reap(&self->s, child, 20000));
+		byte = i == 4;
+		ASSERT_EQ(1, write(to[1], &byte, 1));
+	}
+	EXPECT_EQ(0, stage_reap(&self->s, pid, 20000));
 }
 
 /* The device fd's mapping, if it is one of ours */

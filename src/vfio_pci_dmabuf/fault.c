@@ -158,18 +158,16 @@ static void vdmabuf_vma_moves(const struct vm_area_struct *vma)
  * mmap_lock when it then writes it to the child (copy_huge_pmd()). A zap, which
  * does not hold that lock, may come between and leave the child with access
  * that nobody can take back. So let fork() find none. It has locked out the
- * parent's faults by now and copies after this.
+ * parent's faults by now and copies after this. Taken out is all of the file
+ * again: others may have a PUD where this area ends.
  */
 static void vdmabuf_vma_open(struct vm_area_struct *vma)
 {
 	/* A part, or the same elsewhere: nothing is copied. */
-	if (vma->vm_mm == current->mm) {
+	if (vma->vm_mm == current->mm)
 		vdmabuf_vma_moves(vma);
-		return;
-	}
-	unmap_mapping_range(vma->vm_file->f_mapping,
-			    (loff_t)vma->vm_pgoff << PAGE_SHIFT,
-			    vma->vm_end - vma->vm_start, 1);
+	else
+		unmap_mapping_range(vma->vm_file->f_mapping, 0, 0, 1);
 }
 
 /* As stock vfio-pci, entry by entry */
