@@ -5,7 +5,7 @@
  * The kernel maps device memory by huge pages only where the address and the
  * physical address agree modulo the size of such a page. For most files it
  * chooses an address without regard to that; a DMABUF cannot ask for a better
- * one. So the address is chosen here, in a reservation that is larger.
+ * one. So the address is chosen here, where there is room for more.
  *
  * For slices of vfio_pci_dmabuf, buffers of dma_heap_memcg, and whatever else
  * is made of huge blocks. Wants _GNU_SOURCE, or nothing but the default of the
@@ -62,59 +62,49 @@ static inline size_t bufsync_map_alignment(size_t size, off_t place)
  * The first byte is then at @start + @offset in the memory, and the address
  * that is chosen agrees with that modulo the largest size that can be of use.
  * A BAR is aligned to its size, so that what holds for the offset in it holds
- * for the physical address.
+ * for the physical address. Where other threads are quicker, again and again, to
+ * map something there, the kernel chooses the address: the mapping is good, but for
+ * the alignment. Whatever is mapped already stays so.
  *
  * Return: the address, or MAP_FAILED and errno: what mmap() gives, and
  *   EINVAL	@start or @offset is negative
- *   ENOMEM	also: there is no room for the reservation
+ *   ENOMEM	also: there is no room for an address to be chosen in
  */
 static inline void *bufsync_map_aligned(int fd, size_t size, off_t offset,
 					int prot, off_t start)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t align, whole, room_size, head;
-	char *room, *map;
-	int error;
+	const size_t place = (size_t)(start + offset);
+	char *room = NULL, *map;
+	size_t align, room_size;
+	int tries;
 
 	if (start < 0 || offset < 0) {
 		errno = EINVAL;
 		return MAP_FAILED;
 	}
-	/*
-	 * Whatever speaks against the mapping is found out here, where there
-	 * is nothing to undo.
-	 */
-	map = (char *)mmap(NULL, size, prot, MAP_SHARED, fd, offset);
 	align = bufsync_map_alignment(size, start + offset);
-	if (map == MAP_FAILED || !align ||
-	    !(((uintptr_t)map - (size_t)(start + offset)) & (align - 1)))
-		return map;
-	munmap(map, size);
+	room_size = ((size + page - 1) & ~(page - 1)) + align;
+	for (tries = 0;; tries++) {
+		/* Not MAP_FIXED: the place may be somebody else's by now. */
+		map = (char *)mmap(room, size, prot, MAP_SHARED, fd, offset);
+		if (map == MAP_FAILED || !align || tries == 4 ||
+		    !(((uintptr_t)map - place) & (align - 1)))
+			return map;
+		munmap(map, size);
 
-	whole = (size + page - 1) & ~(page - 1);
-	room_size = whole + align;
-	if (room_size < size) {
-		errno = ENOMEM;
-		return MAP_FAILED;
-	}
-	room = (char *)mmap(NULL, room_size, PROT_NONE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (room == MAP_FAILED)
-		return MAP_FAILED;
-	head = ((size_t)(start + offset) - (uintptr_t)room) & (align - 1);
-	map = (char *)mmap(room + head, size, prot, MAP_SHARED | MAP_FIXED, fd,
-			   offset);
-	if (map == MAP_FAILED) {
-		error = errno;
+		if (room_size < size) {
+			errno = ENOMEM;
+			return MAP_FAILED;
+		}
+		room = (char *)mmap(NULL, room_size, PROT_NONE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				    -1, 0);
+		if (room == MAP_FAILED)
+			return MAP_FAILED;
 		munmap(room, room_size);
-		errno = error;
-		return MAP_FAILED;
+		room += (place - (uintptr_t)room) & (align - 1);
 	}
-	/* Give back what is left on both sides. */
-	if (head)
-		munmap(room, head);
-	munmap(map + whole, align - head);
-	return map;
 }
 
 /**
