@@ -3,7 +3,8 @@
  * Who gives out the addresses of a BAR to other devices, since 6.19. Before
  * that, and in Debian with CONFIG_PCI_P2PDMA off before 6.16, nobody could tell
  * whether a transfer from one device to another arrives. It does if an IOMMU
- * translates the importer's accesses: then they go to the root complex.
+ * translates the importer's accesses: then they go to the root complex. Whether that
+ * passes them on the kernels in between can tell, as those since 6.19 do.
  */
 #ifndef _BUFSYNC_COMPAT_LINUX_PCI_P2PDMA_H
 #define _BUFSYNC_COMPAT_LINUX_PCI_P2PDMA_H
@@ -28,7 +29,7 @@ static inline bool bufsync_p2p_reaches(struct p2pdma_provider *provider,
 
 struct p2pdma_provider;
 
-/* Only to be told from NULL */
+/* To be told from NULL, and what bufsync_p2p_reaches() takes for the function */
 static inline struct p2pdma_provider *
 bufsync_p2p_provider(struct pci_dev *pdev, int bar)
 {
@@ -41,7 +42,12 @@ bufsync_p2p_provider(struct pci_dev *pdev, int bar)
 static inline bool bufsync_p2p_reaches(struct p2pdma_provider *provider,
 				       struct device *client, bool force)
 {
-	return force || bufsync_iommu_translates(client);
+	if (force)
+		return true;
+	return bufsync_iommu_translates(client) &&
+	       (!IS_ENABLED(CONFIG_PCI_P2PDMA) ||
+		pci_p2pdma_distance((struct pci_dev *)provider, client,
+				    false) >= 0);
 }
 #endif
 
