@@ -229,6 +229,65 @@ TEST_F(power, closed_in_d3hot)
 	EXPECT_EQ(0, differ(again.p, 1, 2 * SEED));
 }
 
+/*
+ * The core wakes it before it says that it will reset it. Who touches the slice
+ * all the time must have nothing of what lies between: one fault each time.
+ */
+static void wake_by_reset(struct __test_metadata *_metadata,
+			  FIXTURE_DATA(power) *self,
+			  int (*reset)(const struct vfio_dev *dev))
+{
+	int64_t end = in_ms(60000);
+	static struct toucher t;
+	uint64_t faults;
+	int i;
+
+	t = (struct toucher) { };
+	for (i = 0; i < 40 && (i < 5 || now_ns() < end); i++) {
+		ASSERT_EQ(0, vfio_power_state(self->dev, D3HOT));
+		faults = faults_of(self->dev, self->a.fd);
+		ASSERT_EQ(0, stage_touch(&self->s, &t, self->a.p, 1, 0));
+		ASSERT_EQ(0, reset(self->dev));
+		EXPECT_TRUE(toucher_moves(&t));
+		stage_stop(&self->s);
+		EXPECT_EQ(VFIO_DMABUF_STATE_ON,
+			  info_of(self->dev, self->a.fd).out_state);
+		ASSERT_EQ(faults + 1, faults_of(self->dev, self->a.fd))
+			TH_LOG("round %d", i);
+		EXPECT_TRUE(fill(self->bar, 1, 2 * SEED));
+		EXPECT_EQ(0, differ(self->a.p, 1, 2 * SEED));
+	}
+	EXPECT_LT(0, t.bus);
+	EXPECT_EQ(0, t.wrong);
+	/* It sleeps and wakes as before. */
+	ASSERT_EQ(0, vfio_power_state(self->dev, D3HOT));
+	asleep(_metadata, self);
+	ASSERT_EQ(0, vfio_power_state(self->dev, D0));
+	EXPECT_EQ(0, touch(self->a.p, PAGES));
+}
+
+TEST_F(power, reset_wakes_it_while_touched)
+{
+	wake_by_reset(_metadata, self, vfio_reset);
+}
+
+TEST_F(power, hot_reset_wakes_it_while_touched)
+{
+	wake_by_reset(_metadata, self, vfio_hot_reset);
+}
+
+/* By low power it gets out of D3hot, if there is time for it. */
+TEST_F(power, low_power_in_d3hot)
+{
+	ASSERT_EQ(0, vfio_power_state(self->dev, D3HOT));
+	asleep(_metadata, self);
+	ASSERT_EQ(0, vfio_low_power(self->dev, true));
+	asleep(_metadata, self);
+	ASSERT_TRUE(suspends(self->dev));
+	ASSERT_EQ(0, vfio_low_power(self->dev, false));
+	awake(_metadata, self);
+}
+
 /* What can be done with slices of a device that is off */
 
 FIXTURE(off) {

@@ -58,6 +58,24 @@ static void vdmabuf_close_device(struct vfio_device *core_vdev)
 	vfio_pci_core_close_device(core_vdev);
 }
 
+/**
+ * vdmabuf_device_look() - look whether it sleeps
+ * @vd:		an open device
+ *
+ * Not between the two steps of a reset that the core makes of it: those are
+ * under memory_lock.
+ *
+ * Context: process, may sleep, no locks.
+ */
+void vdmabuf_device_look(struct vdmabuf_device *vd)
+{
+	down_read(&vd->core.memory_lock);
+	vdmabuf_gate_sleeps(vd->gate,
+			    (__force int)vd->core.pdev->current_state >=
+			    (__force int)PCI_D3hot);
+	up_read(&vd->core.memory_lock);
+}
+
 /* Apart from the writes that need none of it */
 static noinline ssize_t vdmabuf_write_bracketed(struct vdmabuf_device *vd,
 						const char __user *buf,
@@ -71,6 +89,7 @@ static noinline ssize_t vdmabuf_write_bracketed(struct vdmabuf_device *vd,
 	vdmabuf_bracket_enter(&bracket, vd->gate);
 	ret = vfio_pci_core_write(&vd->core.vdev, buf, count, ppos);
 	vdmabuf_gate_mend(vd->gate, vd->core.pdev);
+	vdmabuf_device_look(vd);
 	vdmabuf_bracket_leave(&bracket);
 	return ret;
 }
@@ -85,6 +104,19 @@ static ssize_t vdmabuf_write(struct vfio_device *core_vdev,
 	return vfio_pci_core_write(core_vdev, buf, count, ppos);
 }
 
+/* A reset says itself when it begins and ends: see reset.c. */
+static long vdmabuf_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
+			  unsigned long arg)
+{
+	long ret = vfio_pci_core_ioctl(core_vdev, cmd, arg);
+
+	/* It may have been awakened, and then not been reset. */
+	if (ret && (cmd == VFIO_DEVICE_RESET ||
+		    cmd == VFIO_DEVICE_PCI_HOT_RESET))
+		vdmabuf_device_look(to_vdmabuf(core_vdev));
+	return ret;
+}
+
 static int vdmabuf_vfio_mmap(struct vfio_device *core_vdev,
 			     struct vm_area_struct *vma)
 {
@@ -93,17 +125,14 @@ static int vdmabuf_vfio_mmap(struct vfio_device *core_vdev,
 	return vfio_pci_core_mmap(core_vdev, vma);
 }
 
-/*
- * VFIO_DEVICE_RESET and the like need nothing here: see reset.c. main.c adds
- * what only this kernel has.
- */
+/* main.c adds what only this kernel has. */
 struct vfio_device_ops vdmabuf_vfio_ops __ro_after_init = {
 	.name = KBUILD_MODNAME,
 	.init = vdmabuf_init,
 	.release = vdmabuf_release_dev,
 	.open_device = vdmabuf_open_device,
 	.close_device = vdmabuf_close_device,
-	.ioctl = vfio_pci_core_ioctl,
+	.ioctl = vdmabuf_ioctl,
 	.device_feature = vdmabuf_feature,
 	.read = vfio_pci_core_read,
 	.write = vdmabuf_write,

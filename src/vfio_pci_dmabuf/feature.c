@@ -251,7 +251,22 @@ static int vdmabuf_low_power(struct vdmabuf_device *vd, u32 flags,
 						   argsz);
 	vdmabuf_bracket_enter(&bracket, vd->gate);
 	ret = vfio_pci_core_ioctl_feature(&vd->core.vdev, flags, arg, argsz);
+	/* On the way the core takes it out of D3hot, and it comes back in D0. */
+	if (!ret)
+		vdmabuf_gate_sleeps(vd->gate, false);
 	vdmabuf_bracket_leave(&bracket);
+	return ret;
+}
+
+/* If it has not come as far as that it is where it was. */
+static int vdmabuf_low_power_exit(struct vdmabuf_device *vd, u32 flags,
+				  void __user *arg, size_t argsz)
+{
+	int ret = vfio_pci_core_ioctl_feature(&vd->core.vdev, flags, arg,
+					      argsz);
+
+	if (!(flags & VFIO_DEVICE_FEATURE_PROBE) && !ret)
+		vdmabuf_device_look(vd);
 	return ret;
 }
 
@@ -301,6 +316,8 @@ int vdmabuf_feature(struct vfio_device *core_vdev, u32 flags, void __user *arg,
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY:
 	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP:
 		return vdmabuf_low_power(vd, flags, arg, argsz);
+	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
+		return vdmabuf_low_power_exit(vd, flags, arg, argsz);
 	default:
 		return vfio_pci_core_ioctl_feature(core_vdev, flags, arg,
 						   argsz);

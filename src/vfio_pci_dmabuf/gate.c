@@ -79,6 +79,7 @@ void vdmabuf_gate_open(struct vdmabuf_gate *gate,
 	down_write(&gate->sem);
 	gate->vdev = vdev;
 	WRITE_ONCE(gate->broken, false);
+	WRITE_ONCE(gate->asleep, false);
 	up_write(&gate->sem);
 }
 
@@ -316,6 +317,26 @@ void vdmabuf_gate_mend(struct vdmabuf_gate *gate, struct pci_dev *pdev)
 }
 
 /**
+ * vdmabuf_gate_sleeps() - the user has put the device into D3hot, or it is not
+ * in it any more
+ * @gate:	the gate
+ * @asleep:	which of both
+ *
+ * The core wakes a device before it resets it, and tells nobody: not even a
+ * function beside it whose user asks for the reset does. So what counts is how it
+ * was left. If that reset then fails, it is off until its user wakes it, who does
+ * not know better.
+ *
+ * Context: process, may sleep.
+ */
+void vdmabuf_gate_sleeps(struct vdmabuf_gate *gate, bool asleep)
+{
+	down_write(&gate->sem);
+	WRITE_ONCE(gate->asleep, asleep);
+	up_write(&gate->sem);
+}
+
+/**
  * vdmabuf_bracket_enter() - vdmabuf_gate_enter() around something that touches
  * user memory
  * @bracket:	on the stack
@@ -371,7 +392,8 @@ bool vdmabuf_in_bracket(void)
 
 /*
  * What the device itself says. Each change of it comes within a bracket, but
- * for the end of low power, which only makes more possible.
+ * for the end of low power, which only makes more possible, and for what
+ * vdmabuf_gate_sleeps() is for.
  */
 static bool vdmabuf_decodes_memory(struct vfio_pci_core_device *vdev)
 {
@@ -393,7 +415,8 @@ unsigned int vdmabuf_gate_state(const struct vdmabuf_gate *gate)
 		return VFIO_DMABUF_STATE_REVOKED;
 	if (READ_ONCE(gate->block))
 		return VFIO_DMABUF_STATE_BLOCKED;
-	if (READ_ONCE(gate->broken) || !vdmabuf_decodes_memory(gate->vdev))
+	if (READ_ONCE(gate->broken) || READ_ONCE(gate->asleep) ||
+	    !vdmabuf_decodes_memory(gate->vdev))
 		return VFIO_DMABUF_STATE_OFF;
 	return VFIO_DMABUF_STATE_ON;
 }

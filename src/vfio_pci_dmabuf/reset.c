@@ -35,6 +35,7 @@ static void vdmabuf_reset_done(struct pci_dev *pdev)
 	if (vfio_pci_core_err_handlers.reset_done)
 		vfio_pci_core_err_handlers.reset_done(pdev);
 	vdmabuf_gate_mend(gate, pdev);
+	vdmabuf_gate_sleeps(gate, false);
 	vdmabuf_gate_leave(gate);
 }
 

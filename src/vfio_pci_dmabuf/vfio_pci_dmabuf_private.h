@@ -76,6 +76,9 @@ extern bool vdmabuf_disable_idle_d3;
  *		configuration, or two writes at a time.
  * @broken:	the link has failed (AER), and the function is not well again.
  *		Written under @sem.
+ * @asleep:	in D3hot, when last looked at. The core wakes it before a reset, and
+ *		until that is prepared the BARs may be anything. Written under
+ *		@sem.
  * @buffers:	vdmabuf_buffer.link of those that matter
  * @exports:	slices made; so are those below counters for INFO
  * @revokes:	slices revoked by request
@@ -94,6 +97,7 @@ struct vdmabuf_gate {
 	struct vfio_pci_core_device *vdev;
 	unsigned int block;
 	bool broken;
+	bool asleep;
 	struct list_head buffers;
 	u64 exports;
 	u64 revokes;
@@ -204,6 +208,7 @@ void vdmabuf_gate_leave(struct vdmabuf_gate *gate);
 void vdmabuf_gate_served(struct vdmabuf_gate *gate);
 void vdmabuf_gate_break(struct vdmabuf_gate *gate);
 void vdmabuf_gate_mend(struct vdmabuf_gate *gate, struct pci_dev *pdev);
+void vdmabuf_gate_sleeps(struct vdmabuf_gate *gate, bool asleep);
 void vdmabuf_bracket_enter(struct vdmabuf_bracket *bracket,
 			   struct vdmabuf_gate *gate);
 void vdmabuf_bracket_leave(struct vdmabuf_bracket *bracket);
@@ -274,6 +279,7 @@ int vdmabuf_feature(struct vfio_device *core_vdev, u32 flags, void __user *arg,
 		    size_t argsz);
 
 /* device.c */
+void vdmabuf_device_look(struct vdmabuf_device *vd);
 extern struct vfio_device_ops vdmabuf_vfio_ops;
 
 /* reset.c */
