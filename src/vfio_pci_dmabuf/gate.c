@@ -309,10 +309,12 @@ static bool vdmabuf_function_well(struct pci_dev *pdev)
  */
 void vdmabuf_gate_mend(struct vdmabuf_gate *gate, struct pci_dev *pdev)
 {
-	if (!READ_ONCE(gate->broken) || !vdmabuf_function_well(pdev))
+	if (!READ_ONCE(gate->broken))
 		return;
 	down_write(&gate->sem);
-	WRITE_ONCE(gate->broken, false);
+	/* An error that comes after this look waits to say so. */
+	if (vdmabuf_function_well(pdev))
+		WRITE_ONCE(gate->broken, false);
 	up_write(&gate->sem);
 }
 
