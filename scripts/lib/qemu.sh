@@ -202,6 +202,7 @@ qemu_wait() {
 # an emulated processor's too. Empty on a machine without one.
 qemu_tsc() {
 	local stamp
+	[[ $(uname -m) == x86_64 ]] || return 0
 	stamp=$CACHE/tsc-$(hash_of "$(cat /proc/sys/kernel/random/boot_id)" \
 		"$(cat "$SCRIPTS/lib/tsc-khz.c")")
 	[[ -e $stamp ]] || locked tsc qemu_tsc_measure "$stamp"
