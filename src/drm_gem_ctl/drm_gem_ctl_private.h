@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of this module share.
+ *
+ * Nothing here outlives a call: a call holds its DRM file, and by that the handles
+ * and the device, and is within drm_dev_enter().
+ *
+ * Locks, all of them DRM's, outermost first:
+ *
+ *   &drm_file.prime.lock	mutex: which handle a dma-buf has in a file, and
+ *				the members of its trees
+ *     &drm_file.table_lock	spinlock: which object a handle has. An object that
+ *				is in the table has a handle, and an object that
+ *				has one keeps its dma-buf.
+ */
+#ifndef _DRM_GEM_CTL_PRIVATE_H
+#define _DRM_GEM_CTL_PRIVATE_H
+
+#include <linux/file.h>
+#include <linux/types.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_gem_shmem_helper.h>
+
+#include <drm/drm_gem_ctl.h>
+
+struct dma_buf;
+struct drm_prime_member;
+
+/* file.c */
+
+/**
+ * struct gemctl_file - the DRM file of a call
+ * @fd:		held
+ * @priv:	DRM's part of it
+ * @srcu:	of drm_dev_enter()
+ */
+struct gemctl_file {
+	struct fd fd;
+	struct drm_file *priv;
+	int srcu;
+};
+
+int gemctl_file_get(struct gemctl_file *file, int fd);
+void gemctl_file_put(struct gemctl_file *file);
+
+/* prime.c */
+int gemctl_prime_check(struct drm_file *priv);
+struct drm_prime_member *gemctl_prime_first(struct drm_file *priv, u32 handle);
+struct drm_prime_member *gemctl_prime_next(struct drm_prime_member *member);
+u32 gemctl_prime_handle(const struct drm_prime_member *member);
+struct drm_prime_member *gemctl_prime_find(struct drm_file *priv,
+					   const struct dma_buf *dmabuf);
+bool gemctl_prime_sound(struct drm_file *priv, struct drm_prime_member *member,
+			u32 handle, const struct drm_gem_object *obj);
+void gemctl_prime_rekey(struct drm_file *priv, struct drm_prime_member *member,
+			u32 handle);
+
+/* class.c */
+struct drm_gem_object *gemctl_dmabuf_object(const struct dma_buf *dmabuf);
+int gemctl_class(struct drm_file *priv, const struct dma_buf *dmabuf,
+		 u32 *handle);
+
+/**
+ * gemctl_object_is_system_only() - can an object's memory be nothing but system
+ * memory?
+ * @obj:	an object
+ *
+ * That it has a file for its pages says nothing: drivers whose objects live in the
+ * device's own memory have one too.
+ *
+ * Context: any.
+ * Return: true if its memory is that of the helper for objects in shared memory.
+ */
+static inline bool
+gemctl_object_is_system_only(const struct drm_gem_object *obj)
+{
+	return bufsync_gem_is_shmem(obj) && !obj->import_attach;
+}
+
+/* move.c */
+bool gemctl_move_possible(void);
+const char *gemctl_move_drivers(void);
+
+/* The ioctls, each in the file of its subject; see main.c. */
+int gemctl_move_ioctl(void __user *argp);
+int gemctl_list_ioctl(void __user *argp);
+int gemctl_prime_info_ioctl(void __user *argp);
+int gemctl_import_ioctl(void __user *argp);
+
+#endif /* _DRM_GEM_CTL_PRIVATE_H */

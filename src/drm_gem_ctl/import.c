@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IMPORT_NO_MOVE: an import that moves no memory, or none at all.
+ *
+ * Between the question and the import nothing can change the answer: the classes
+ * that are let through hold as long as the dma-buf exists. But DRM's import takes an
+ * fd, which another thread may have given another dma-buf by then.
+ */
+#include <linux/dma-buf.h>
+#include <linux/err.h>
+#include <linux/mutex.h>
+#include <linux/uaccess.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_prime.h>
+
+#include <bufsync/args.h>
+
+#include "drm_gem_ctl_private.h"
+
+/* Is @handle what this dma-buf, and no other, has been imported as? */
+static int gemctl_imported_as(struct drm_file *priv,
+			      const struct dma_buf *dmabuf, u32 handle)
+{
+	struct drm_prime_member *member;
+	int ret;
+
+	guard(mutex)(&priv->prime.lock);
+	ret = gemctl_prime_check(priv);
+	if (ret)
+		return ret;
+	member = gemctl_prime_find(priv, dmabuf);
+	return member && gemctl_prime_handle(member) == handle ? 0 : -ESTALE;
+}
+
+static int gemctl_import(struct gemctl_file *file,
+			 struct drm_gem_ctl_import_args *args)
+{
+	struct drm_file *priv = file->priv;
+	struct dma_buf *dmabuf = dma_buf_get(args->dmabuf_fd);
+	u32 known;
+	int ret;
+
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	ret = gemctl_class(priv, dmabuf, &known);
+	if (ret < 0)
+		goto put;
+	args->out_class = ret;
+	switch (ret) {
+	case DRM_GEM_CTL_CLASS_ALREADY:
+	case DRM_GEM_CTL_CLASS_SAME_DEVICE:
+	case DRM_GEM_CTL_CLASS_SYSTEM_ONLY:
+		ret = bufsync_prime_fd_to_handle(priv->minor->dev, priv,
+						 args->dmabuf_fd,
+						 &args->out_handle);
+		if (!ret)
+			ret = gemctl_imported_as(priv, dmabuf,
+						 args->out_handle);
+		break;
+	case DRM_GEM_CTL_CLASS_FOREIGN:
+		ret = -EXDEV;
+		break;
+	default:
+		ret = -EOPNOTSUPP;
+	}
+put:
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
+/**
+ * gemctl_import_ioctl() - DRM_GEM_CTL_IOC_IMPORT_NO_MOVE
+ * @argp: struct drm_gem_ctl_import_args
+ *
+ * Return: 0 or an error that the header names.
+ */
+int gemctl_import_ioctl(void __user *argp)
+{
+	struct drm_gem_ctl_import_args args;
+	struct gemctl_file file;
+	int usize, ret;
+
+	usize = bufsync_copy_sized(&args, argp, sizeof(args),
+				   offsetofend(typeof(args), out_class));
+	if (usize < 0)
+		return usize;
+	if (args.flags)
+		return -EINVAL;
+	ret = gemctl_file_get(&file, args.drm_fd);
+	if (ret)
+		return ret;
+	args.out_handle = 0;
+	args.out_class = 0;
+	ret = gemctl_import(&file, &args);
+	gemctl_file_put(&file);
+	if (args.out_class &&
+	    copy_to_user(argp, &args, min_t(size_t, usize, sizeof(args))))
+		return -EFAULT;
+	return ret;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * LIST: the handles of a file, a page at a time.
+ *
+ * A page is collected under the locks and copied to the caller without. The table
+ * and the members of dma-bufs are both in order of handles, so each is walked once.
+ */
+#include <linux/dma-buf.h>
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/lockdep.h>
+#include <linux/minmax.h>
+#include <linux/mutex.h>
+#include <linux/radix-tree.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/uaccess.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+
+#include <bufsync/args.h>
+
+#include "drm_gem_ctl_private.h"
+
+/* A handle and what it is of */
+#define GEMCTL_MIN_ENTRY	16
+
+struct gemctl_page {
+	struct drm_gem_ctl_entry *entries;
+	u32 room, count, next;
+};
+
+static u32 gemctl_status_flags(struct drm_gem_object *obj)
+{
+	int status = bufsync_gem_status(obj);
+	u32 flags = DRM_GEM_CTL_ENTRY_STATUS;
+
+	if (status < 0)
+		return 0;
+	if (status & BUFSYNC_GEM_RESIDENT)
+		flags |= DRM_GEM_CTL_ENTRY_RESIDENT;
+	if (status & BUFSYNC_GEM_PURGEABLE)
+		flags |= DRM_GEM_CTL_ENTRY_PURGEABLE;
+	return flags;
+}
+
+/* Under table_lock: the object's handle keeps its dma-buf. */
+static void gemctl_entry_fill(struct drm_gem_ctl_entry *entry, u32 handle,
+			      struct drm_gem_object *obj, u32 flags)
+{
+	struct dma_buf *dmabuf = READ_ONCE(obj->dma_buf);
+
+	flags |= gemctl_status_flags(obj);
+	if (obj->import_attach)
+		flags |= DRM_GEM_CTL_ENTRY_IMPORTED;
+	else if (dmabuf)
+		flags |= DRM_GEM_CTL_ENTRY_EXPORTED;
+	if (READ_ONCE(obj->name))
+		flags |= DRM_GEM_CTL_ENTRY_NAMED;
+	if (gemctl_object_is_system_only(obj))
+		flags |= DRM_GEM_CTL_ENTRY_SYSTEM_ONLY;
+	*entry = (struct drm_gem_ctl_entry) {
+		.handle = handle,
+		.flags = flags,
+		.obj_size = obj->size,
+		.dmabuf_ino = dmabuf ? file_inode(dmabuf->file)->i_ino : 0,
+		.handle_count = READ_ONCE(obj->handle_count),
+	};
+}
+
+/*
+ * @member: the first from @first on; both in order of handles. The table's tree is
+ * walked as idr_for_each() does: idr_get_next() begins at its root for each handle.
+ */
+static void gemctl_page_fill(struct gemctl_page *page, struct drm_file *priv,
+			     u32 first, struct drm_prime_member *member)
+{
+	struct drm_gem_ctl_entry *entry = page->entries;
+	struct drm_gem_ctl_entry *end = entry + page->room;
+	struct idr *table = &priv->object_idr;
+	struct radix_tree_iter iter;
+	struct drm_gem_object *obj;
+	void __rcu **slot;
+	u32 id, flags;
+
+	lockdep_assert_held(&priv->table_lock);
+	first = max(first, table->idr_base);
+	radix_tree_for_each_slot(slot, &table->idr_rt, &iter,
+				 first - table->idr_base) {
+		/* Without an object it is just being created or closed. */
+		obj = radix_tree_deref_slot_protected(slot, &priv->table_lock);
+		if (!obj)
+			continue;
+		id = iter.index + table->idr_base;
+		if (entry == end) {
+			page->next = id;
+			break;
+		}
+		flags = 0;
+		while (member && gemctl_prime_handle(member) < id)
+			member = gemctl_prime_next(member);
+		if (member && gemctl_prime_handle(member) == id)
+			flags = DRM_GEM_CTL_ENTRY_PRIME_CACHED;
+		gemctl_entry_fill(entry++, id, obj, flags);
+	}
+	page->count = entry - page->entries;
+}
+
+static int gemctl_page_collect(struct gemctl_page *page, struct drm_file *priv,
+			       u32 first)
+{
+	struct drm_prime_member *member;
+	int ret;
+
+	guard(mutex)(&priv->prime.lock);
+	ret = gemctl_prime_check(priv);
+	if (ret)
+		return ret;
+	member = gemctl_prime_first(priv, first);
+	spin_lock(&priv->table_lock);
+	gemctl_page_fill(page, priv, first, member);
+	spin_unlock(&priv->table_lock);
+	return 0;
+}
+
+static int gemctl_page_copy(const struct gemctl_page *page, u64 to, u32 stride)
+{
+	void __user *at = u64_to_user_ptr(to);
+	size_t known = sizeof(*page->entries), n = min_t(size_t, stride, known);
+	u32 i;
+
+	if (stride == known)
+		return copy_to_user(at, page->entries, page->count * known) ?
+		       -EFAULT : 0;
+	for (i = 0; i < page->count; i++, at += stride)
+		if (copy_to_user(at, &page->entries[i], n) ||
+		    clear_user(at + n, stride - n))
+			return -EFAULT;
+	return 0;
+}
+
+static int gemctl_list(struct gemctl_file *file,
+		       struct drm_gem_ctl_list_args *args)
+{
+	struct gemctl_page page = {
+		.room = min_t(u32, args->count, DRM_GEM_CTL_MAX_ENTRIES),
+	};
+	int ret;
+
+	page.entries = kvmalloc_array(page.room ?: 1, sizeof(*page.entries),
+				      GFP_KERNEL_ACCOUNT);
+	if (!page.entries)
+		return -ENOMEM;
+	/* Beyond what the table can hold there is nothing. */
+	ret = args->first > DRM_GEM_CTL_MAX_HANDLE ? 0 :
+	      gemctl_page_collect(&page, file->priv, args->first);
+	if (!ret)
+		ret = gemctl_page_copy(&page, args->entries, args->entry_size);
+	kvfree(page.entries);
+	args->out_count = page.count;
+	args->out_next = page.next;
+	return ret;
+}
+
+/**
+ * gemctl_list_ioctl() - DRM_GEM_CTL_IOC_LIST
+ * @argp: struct drm_gem_ctl_list_args
+ *
+ * Return: 0 or an error that the header names.
+ */
+int gemctl_list_ioctl(void __user *argp)
+{
+	struct drm_gem_ctl_list_args args;
+	struct gemctl_file file;
+	int usize, ret;
+
+	usize = bufsync_copy_sized(&args, argp, sizeof(args),
+				   offsetofend(typeof(args), out_next));
+	if (usize < 0)
+		return usize;
+	if (args.flags)
+		return -EINVAL;
+	if (args.entry_size < GEMCTL_MIN_ENTRY || args.entry_size % 8 ||
+	    args.entry_size > PAGE_SIZE)
+		return -EINVAL;
+	ret = gemctl_file_get(&file, args.drm_fd);
+	if (ret)
+		return ret;
+	ret = gemctl_list(&file, &args);
+	gemctl_file_put(&file);
+	if (ret)
+		return ret;
+	return copy_to_user(argp, &args, min_t(size_t, usize, sizeof(args))) ?
+	       -EFAULT : 0;
+}
