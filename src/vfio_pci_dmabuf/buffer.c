@@ -10,6 +10,8 @@
 #include <linux/pci-p2pdma.h>
 #include <linux/slab.h>
 
+#include <bufsync/guards.h>
+
 #include "vfio_pci_dmabuf_private.h"
 
 static void vdmabuf_buffer_free(struct vdmabuf_buffer *buffer)
@@ -219,15 +221,12 @@ struct vdmabuf_buffer *vdmabuf_buffer_get(struct vdmabuf_gate *gate, int fd)
  */
 bool vdmabuf_buffer_get_mapped(struct vdmabuf_buffer *buffer)
 {
-	bool mapped;
-
 	lockdep_assert_held(&buffer->gate->sem);
-	dma_resv_lock(buffer->dmabuf->resv, NULL);
-	mapped = buffer->mapped;
-	if (mapped)
-		get_dma_buf(buffer->dmabuf);
-	dma_resv_unlock(buffer->dmabuf->resv);
-	return mapped;
+	guard(bufsync_resv)(buffer->dmabuf->resv);
+	if (!buffer->mapped)
+		return false;
+	get_dma_buf(buffer->dmabuf);
+	return true;
 }
 
 /**
@@ -263,9 +262,8 @@ void vdmabuf_buffer_zap(struct vdmabuf_buffer *buffer)
 void vdmabuf_buffer_end(struct vdmabuf_buffer *buffer)
 {
 	lockdep_assert_held_write(&buffer->gate->sem);
-	dma_resv_lock(buffer->dmabuf->resv, NULL);
+	guard(bufsync_resv)(buffer->dmabuf->resv);
 	buffer->revoked = true;
-	dma_resv_unlock(buffer->dmabuf->resv);
 }
 
 /**

@@ -11,6 +11,8 @@
 #include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
 
+#include <bufsync/guards.h>
+
 #include "vfio_pci_dmabuf_private.h"
 
 /* After this time somebody should know what is waited for. */
@@ -32,23 +34,20 @@ int vdmabuf_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
 	struct vdmabuf_buffer *buffer = dmabuf->priv;
 	int policy = READ_ONCE(vdmabuf_p2p);
-	int ret = 0;
 
 	if (!attach->peer2peer || policy == VDMABUF_P2P_OFF ||
 	    !dma_buf_attach_revocable(attach))
 		return -EOPNOTSUPP;
 
-	dma_resv_lock(dmabuf->resv, NULL);
+	guard(bufsync_resv)(dmabuf->resv);
 	if (buffer->revoked)
-		ret = -ENODEV;
-	else if (!buffer->provider ||
-		 !bufsync_p2p_reaches(buffer->provider, attach->dev,
-				      policy == VDMABUF_P2P_FORCE))
-		ret = -EOPNOTSUPP;
-	else
-		bufsync_attach_init(attach, buffer->ranges.nr);
-	dma_resv_unlock(dmabuf->resv);
-	return ret;
+		return -ENODEV;
+	if (!buffer->provider ||
+	    !bufsync_p2p_reaches(buffer->provider, attach->dev,
+				 policy == VDMABUF_P2P_FORCE))
+		return -EOPNOTSUPP;
+	bufsync_attach_init(attach, buffer->ranges.nr);
+	return 0;
 }
 
 #ifdef BUFSYNC_HAVE_DMABUF_CACHED_SGT
@@ -173,10 +172,9 @@ void vdmabuf_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
  */
 void vdmabuf_invalidate(struct vdmabuf_buffer *buffer)
 {
-	dma_resv_lock(buffer->dmabuf->resv, NULL);
+	guard(bufsync_resv)(buffer->dmabuf->resv);
 	if (buffer->mapped)
 		dma_buf_invalidate_mappings(buffer->dmabuf);
-	dma_resv_unlock(buffer->dmabuf->resv);
 }
 
 static bool vdmabuf_unmapped(const struct vdmabuf_buffer *buffer)
