@@ -9,6 +9,7 @@ DESTDIR ?=
 udevdir ?= /usr/lib/udev/rules.d
 includedir ?= /usr/include
 sbindir ?= /usr/sbin
+libdir ?= /usr/lib
 
 export KVER
 
@@ -18,7 +19,7 @@ help:
 	@echo '  make demo       boot Debian 6.12 in QEMU with bufsync and show it at work'
 	@echo '  make check      all selftests on all kernels; KERNELS="6.1 7.3" takes some,'
 	@echo '                  KERNELS=host the kernel that runs here'
-	@echo '  make matrix     the same with the extra rows (PREEMPT_RT, 6.18)'
+	@echo '  make matrix     the same with the extra rows (PREEMPT_RT, 6.18) and livepatch'
 	@echo '  make check-debug  the same on a kernel with KASAN, lockdep, kmemleak ...'
 	@echo '  make bench      instructions per operation against the stock paths'
 	@echo '  make lint       checkpatch, W=1, sparse, shellcheck, codespell, house rules'
@@ -30,6 +31,7 @@ help:
 	@echo
 	@echo 'For developers:'
 	@echo '  make modules KDIR=DIR   build only'
+	@echo '  make tools              build libbufsync-gem.so, see docs/drm-gem-ctl.md'
 	@echo '  make clean              remove what that made'
 
 .PHONY: demo check matrix check-debug bench lint install uninstall
@@ -54,11 +56,22 @@ lint:
 install uninstall:
 	@scripts/install $@
 
-.PHONY: modules clean
+.PHONY: modules tools clean
 modules:
 	$(MAKE) -C src KDIR=$(KDIR) modules
 
+SHIM := libbufsync-gem.so
+SHIM_BUILD = $(CC) -O2 -Wall -Wextra -std=gnu11 -fPIC -shared -fvisibility=hidden \
+	-Iinclude/user -Iinclude/uapi $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
+	tools/libbufsync-gem.c -ldl
+
+tools: tools/$(SHIM)
+
+tools/$(SHIM): tools/libbufsync-gem.c $(wildcard include/user/bufsync/*.h include/uapi/drm/*.h)
+	$(SHIM_BUILD) -o $@
+
 clean:
+	rm -f tools/$(SHIM)
 	$(MAKE) -C src KDIR=$(KDIR) clean
 
 # What belongs beside the modules. DESTDIR is for packagers.
@@ -66,10 +79,19 @@ clean:
 install-files:
 	install -d $(DESTDIR)$(includedir)/linux
 	install -m 644 include/uapi/linux/*.h $(DESTDIR)$(includedir)/linux
+	install -d $(DESTDIR)$(includedir)/drm
+	install -m 644 include/uapi/drm/*.h $(DESTDIR)$(includedir)/drm
 	install -d $(DESTDIR)$(includedir)/bufsync
 	install -m 644 include/user/bufsync/*.h $(DESTDIR)$(includedir)/bufsync
 	install -d $(DESTDIR)$(sbindir)
-	install -m 755 tools/bufsync-vfio $(DESTDIR)$(sbindir)
+	install -m 755 tools/bufsync-vfio tools/bufsync-virtio-gpu-check \
+		$(DESTDIR)$(sbindir)
+	@set -e; if echo '#include <stdlib.h>' | $(CC) -E - >/dev/null 2>&1; then \
+		install -d $(DESTDIR)$(libdir)/bufsync; \
+		$(SHIM_BUILD) -o $(DESTDIR)$(libdir)/bufsync/$(SHIM); \
+	else \
+		echo "no headers of libc (Debian: libc6-dev): $(SHIM) is left out" >&2; \
+	fi
 	set -e; for f in etc/udev/*.rules; do [ ! -e "$$f" ] || \
 		install -D -m 644 "$$f" $(DESTDIR)$(udevdir)/"$${f##*/}"; done
 	set -e; for f in etc/modules-load.d/*.conf; do [ ! -e "$$f" ] || \
@@ -78,8 +100,12 @@ install-files:
 uninstall-files:
 	set -e; for f in include/uapi/linux/*.h; do \
 		rm -f $(DESTDIR)$(includedir)/linux/"$${f##*/}"; done
+	set -e; for f in include/uapi/drm/*.h; do \
+		rm -f $(DESTDIR)$(includedir)/drm/"$${f##*/}"; done
+	rm -rf $(DESTDIR)$(libdir)/bufsync
 	rm -rf $(DESTDIR)$(includedir)/bufsync
-	rm -f $(DESTDIR)$(sbindir)/bufsync-vfio
+	rm -f $(DESTDIR)$(sbindir)/bufsync-vfio \
+		$(DESTDIR)$(sbindir)/bufsync-virtio-gpu-check
 	set -e; for f in etc/udev/*.rules; do \
 		rm -f $(DESTDIR)$(udevdir)/"$${f##*/}"; done
 	set -e; for f in etc/modules-load.d/*.conf; do \

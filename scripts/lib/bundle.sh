@@ -21,7 +21,7 @@ bundle_files() {
 		--exclude-standard --deduplicate -- "${paths[@]}" 2>/dev/null; then
 		# a tarball
 		(cd "$TREE" && find "${paths[@]}" -type f ! -name '.*' \
-			! -name '*.o' ! -name '*.ko' ! -name '*.mod*' -print0)
+			! -name '*.o' ! -name '*.so' ! -name '*.ko' ! -name '*.mod*' -print0)
 	fi | while IFS= read -r -d '' p; do
 		[[ ! -f $TREE/$p ]] || printf '%s\0' "$p"
 	done | sort -z
