@@ -52,7 +52,7 @@ source_ensure() {
 }
 
 selftests_key() {
-	(cd "$TREE" && find selftests include src compat docs/examples -type f -print0 | sort -z |
+	(cd "$TREE" && find selftests include src compat tools docs/examples -type f -print0 | sort -z |
 		xargs -0 sha256sum) | sha256sum | cut -c1-16
 }
 
@@ -69,9 +69,11 @@ selftests_build_programs() {	# DIR
 selftests_build_modules() {	# DIR
 	rm -rf "$1.tmp"
 	mkdir -p "$1.tmp"
-	ns_run -l "$KERNEL_DIR/fs" -l "$ROOT" -b "$TREE=/run/tree" -b "$1.tmp=/run/out" -- \
+	ns_run -l "$KERNEL_DIR/fs" -l "$ROOT" -b "$TREE=/run/tree" -b "$1.tmp=/run/out" \
+		-b "$KERNEL_DIR=/run/kernel" -- \
 		make -j"$(nproc)" -C /run/tree/selftests modules \
-		KDIR="/lib/modules/$KERNEL_RELEASE/build" MODDIR=/run/out
+		KDIR="/lib/modules/$KERNEL_RELEASE/build" MODDIR=/run/out \
+		VMLINUX="/run/kernel/vmlinux-$KERNEL_BOOT"
 	rm -rf "$1.tmp/.build"
 	mv "$1.tmp" "$1"
 }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The live patch for virtio-gpu refuses kernels that do not need it, before and
+ * after the driver is there. (scripts/livepatch-test has one that does.)
+ */
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness.h"
+#include "module_util.h"
+
+#define PATCH	"virtio_gpu_resv_fix"
+
+static void refused(struct __test_metadata *_metadata)
+{
+	static char log[65536];
+	char *line;
+	int kmsg;
+
+	/* What modprobe would load first, for a module that is installed */
+	ASSERT_EQ(0, module_probe("drm"));
+	kmsg = kmsg_start();
+	ASSERT_GE(kmsg, 0);
+	EXPECT_EQ(-EOPNOTSUPP, module_load(PATCH));
+	EXPECT_FALSE(module_loaded(PATCH));
+	EXPECT_NE(0, access("/sys/kernel/livepatch/" PATCH, F_OK));
+	kmsg_read(kmsg, log, sizeof(log));
+	close(kmsg);
+	/* One sentence, which says why */
+	line = strstr(log, "CVE-2026-64098; not loading");
+	ASSERT_NE(NULL, line) {
+		TH_LOG("%s", log);
+	}
+	EXPECT_EQ(NULL, strstr(line + 1, PATCH ": ")) {
+		TH_LOG("%s", log);
+	}
+	EXPECT_EQ(NULL, strstr(log, "TAINT_LIVEPATCH")) {
+		TH_LOG("%s", log);
+	}
+	EXPECT_EQ(NULL, kmsg_splat(log)) {
+		TH_LOG("%s", log);
+	}
+}
+
+static bool affected(void)
+{
+	char text[512];
+
+	return command_run("bufsync-virtio-gpu-check", text, sizeof(text)) == 1;
+}
+
+TEST(refuses)
+{
+	if (affected())
+		SKIP(return, "this kernel needs it");
+	refused(_metadata);
+}
+
+TEST(refuses_with_the_driver)
+{
+	if (affected())
+		SKIP(return, "this kernel needs it");
+	if (module_probe("virtio-gpu"))
+		SKIP(return, "no virtio-gpu");
+	refused(_metadata);
+}
+
+TEST_HARNESS_MAIN
