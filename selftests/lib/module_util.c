@@ -96,10 +96,13 @@ int module_refcnt(const char *name)
 int module_settle(const char *name, int want)
 {
 	int64_t end = in_ms(30000);
+	int count;
 
-	while (module_refcnt(name) != want && now_ns() < end)
+	/* Nobody waits for one that is not loaded. */
+	while ((count = module_refcnt(name)) != want && count >= 0 &&
+	       now_ns() < end)
 		sleep_ms(10);
-	return module_refcnt(name);
+	return count;
 }
 
 int module_probe_with(const char *name, const char *parameter)

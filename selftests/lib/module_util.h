@@ -17,7 +17,7 @@ int module_unload(const char *name);
 bool module_loaded(const char *name);
 /* -1 if not loaded */
 int module_refcnt(const char *name);
-/* Waits until the count is @want, or gives up; returns the count. */
+/* Waits until the count is @want, or gives up; returns the count, -1 at once. */
 int module_settle(const char *name, int want);
 /* modprobe, the program; returns its exit status */
 int module_probe(const char *name);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Everything at once, for BUFSYNC_STRESS_SECONDS (30) at least: two devices whose slices
- * and BAR mappings are touched all the time, while they are reset in three ways,
- * their configuration is written to, slices come and are revoked, processes fork,
- * a third device comes and goes, and a fourth resets itself (FLR). In the first half nothing turns memory off,
- * and no access may fail that does not with stock's mapping; in the second half all
- * may, and must work again at the end. What is revoked is revoked: no access that
- * begins after REVOKE has returned may succeed, in either half.
+ * Everything at once, for BUFSYNC_STRESS_SECONDS (30) at least: two devices whose
+ * slices and BAR mappings are touched all the time, while they are reset in three
+ * ways, their configuration is written to, slices come and are revoked, processes
+ * fork, a third device comes and goes, and a fourth resets itself (FLR). In the
+ * first half nothing turns memory off, and no access may fail that does not with
+ * stock's mapping; in the second half all may, and must work again at the end. What
+ * is revoked is revoked: no access that begins after REVOKE has returned may
+ * succeed, in either half.
  */
 #include "events.h"
 

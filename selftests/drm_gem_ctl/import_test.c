@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* IMPORT_NO_MOVE: what it imports, and that what it refuses has not been touched. */
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "gem_env.h"
+
+FIXTURE(import) {
+	struct gem_env env;
+	int drm;
+};
+
+FIXTURE_VARIANT(import) {
+	const char *driver, *other;
+};
+
+FIXTURE_VARIANT_ADD(import, vgem) { "vgem", "virtio_gpu" };
+FIXTURE_VARIANT_ADD(import, test_driver) { "bufsync_gem", "vgem" };
+
+FIXTURE_SETUP(import)
+{
+	gem_env_setup(_metadata, &self->env);
+	self->drm = gem_open_driver(variant->driver);
+	if (gem_lacks(self->drm))
+		SKIP(return, "no device of this driver");
+	ASSERT_GE(self->drm, 0);
+}
+
+FIXTURE_TEARDOWN(import)
+{
+	gem_env_teardown(_metadata, &self->env);
+}
+
+static int no_move(FIXTURE_DATA(import) *self, int fd, uint32_t *handle,
+		   uint32_t *class)
+{
+	return gem_import_no_move(self->env.dev, self->drm, fd, handle, class);
+}
+
+TEST_F(import, already)
+{
+	uint32_t handle = gem_new(self->drm, 1), got, class;
+	int fd = gem_export(self->drm, handle);
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, no_move(self, fd, &got, &class));
+	EXPECT_EQ(handle, got);
+	EXPECT_EQ(DRM_GEM_CTL_CLASS_ALREADY, class);
+	EXPECT_EQ(1, gem_count(self->env.dev, self->drm));
+}
+
+TEST_F(import, same_device)
+{
+	int other = gem_open_driver(variant->driver), fd;
+	struct drm_gem_ctl_entry entry;
+	uint32_t got, class;
+
+	ASSERT_GE(other, 0);
+	fd = gem_export(other, gem_new(other, 1));
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, no_move(self, fd, &got, &class));
+	EXPECT_EQ(DRM_GEM_CTL_CLASS_SAME_DEVICE, class);
+	ASSERT_EQ(0, gem_entry(self->env.dev, self->drm, got, &entry));
+	EXPECT_EQ(2, entry.handle_count);
+	EXPECT_EQ(0, dmabuf_attached(inode_of(fd)));
+	/* The same as by DRM's own ioctl */
+	ASSERT_EQ(0, gem_import(self->drm, fd, &class));
+	EXPECT_EQ(got, class);
+}
+
+static void system_only(struct __test_metadata *_metadata,
+			FIXTURE_DATA(import) *self, int fd)
+{
+	uint32_t got = 0, class = 0, again;
+
+	ASSERT_EQ(0, dmabuf_attached(inode_of(fd)));
+	ASSERT_EQ(0, no_move(self, fd, &got, &class));
+	EXPECT_EQ(DRM_GEM_CTL_CLASS_SYSTEM_ONLY, class);
+	EXPECT_EQ(1, dmabuf_attached(inode_of(fd)));
+	ASSERT_EQ(0, no_move(self, fd, &again, &class));
+	EXPECT_EQ(got, again);
+	EXPECT_EQ(DRM_GEM_CTL_CLASS_ALREADY, class);
+	EXPECT_EQ(1, gem_count(self->env.dev, self->drm));
+	ASSERT_EQ(0, gem_close(self->drm, got));
+	EXPECT_EQ(0, dmabuf_attached(inode_of(fd)));
+}
+
+TEST_F(import, of_another_driver)
+{
+	int other = gem_open_driver(variant->other), fd;
+
+	ASSERT_GE(other, 0);
+	fd = gem_export(other, gem_new(other, 2));
+	ASSERT_GE(fd, 0);
+	system_only(_metadata, self, fd);
+}
+
+TEST_F(import, of_udmabuf)
+{
+	int fd = gem_udmabuf(GEM_PAGE);
+
+	if (fd == -ENODEV)
+		SKIP(return, "the kernel has no udmabuf");
+	system_only(_metadata, self, fd);
+}
+
+TEST_F(import, of_the_system_heap)
+{
+	int fd = gem_system_heap(GEM_PAGE);
+
+	if (fd == -ENODEV)
+		SKIP(return, "the kernel has no dma-heap");
+	system_only(_metadata, self, fd);
+}
+
+TEST_F(import, of_dma_heap_memcg)
+{
+	int fd = gem_memcg_heap(GEM_PAGE);
+
+	ASSERT_GE(fd, 0);
+	system_only(_metadata, self, fd);
+}
+
+/* What the importing driver does not want is its own to say. */
+TEST_F(import, driver_refuses)
+{
+	int virtio = gem_open_driver("virtio_gpu"), fd;
+	uint32_t handle, class;
+
+	ASSERT_GE(virtio, 0);
+	fd = gem_memcg_heap(GEM_PAGE);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(gem_import(virtio, fd, &handle),
+		  gem_import_no_move(self->env.dev, virtio, fd, &handle,
+				     &class));
+	EXPECT_EQ(DRM_GEM_CTL_CLASS_SYSTEM_ONLY, class);
+	EXPECT_EQ(gem_count(self->env.dev, virtio),
+		  dmabuf_attached(inode_of(fd)));
+	close(virtio);
+}
+
+/* Somebody who may move it: DRM's own import attaches, this one does not. */
+TEST_F(import, foreign)
+{
+	int other = gem_open_driver("bufsync_gem"), fd;
+	uint32_t got, class;
+
+	if (!strcmp(variant->driver, "bufsync_gem")) {
+		/* Its own is not foreign to it. */
+		close(self->drm);
+		self->drm = gem_open_driver("vgem");
+	}
+	ASSERT_GE(other, 0);
+	fd = gem_export(other, gem_new(other, 1));
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(-EXDEV, no_move(self, fd, &got, &class));
+	EXPECT_EQ(DRM_GEM_CTL_CLASS_FOREIGN, class);
+	EXPECT_EQ(0, got);
+	EXPECT_EQ(0, dmabuf_attached(inode_of(fd)));
+	EXPECT_EQ(0, gem_count(self->env.dev, self->drm));
+	EXPECT_EQ(0, gem_import(self->drm, fd, &got));
+	EXPECT_EQ(1, dmabuf_attached(inode_of(fd)));
+	/* Now it is there, and nothing more can happen. */
+	EXPECT_EQ(0, no_move(self, fd, &class, NULL));
+	EXPECT_EQ(got, class);
+}
+
+struct swapper {
+	int at, fds[2];
+	bool stop;
+};
+
+static void *swap(void *arg)
+{
+	struct swapper *s = arg;
+	int i;
+
+	for (i = 0; !__atomic_load_n(&s->stop, __ATOMIC_RELAXED); i++)
+		dup2(s->fds[i % 2], s->at);
+	return NULL;
+}
+
+/*
+ * Another thread changes what the fd stands for all the time, between a buffer that
+ * can be imported and one that cannot. What is reported as imported without a move
+ * is always the first. If ESTALE comes the handle is the other's.
+ */
+TEST_F(import, fd_changes_meanwhile)
+{
+	int other = gem_open_driver("bufsync_gem"), i, ret, stale = 0, done = 0;
+	uint32_t good, bad, got, class;
+	pthread_t thread;
+	struct swapper s = { };
+
+	ASSERT_GE(other, 0);
+	s.fds[0] = gem_memcg_heap(GEM_PAGE);
+	s.fds[1] = gem_export(other, gem_new(other, 1));
+	ASSERT_GE(s.fds[0], 0);
+	ASSERT_GE(s.fds[1], 0);
+	/* Both have their handle, so that it can be told which is which. */
+	ASSERT_EQ(0, gem_import(self->drm, s.fds[0], &good));
+	ASSERT_EQ(0, gem_import(self->drm, s.fds[1], &bad));
+	s.at = dup(s.fds[0]);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, swap, &s));
+	for (i = 0; i < 20000; i++) {
+		ret = no_move(self, s.at, &got, &class);
+		if (ret == -ESTALE) {
+			stale++;
+			ASSERT_TRUE(got == good || got == bad);
+			continue;
+		}
+		/* dup2() may have taken the number for a moment */
+		if (ret == -EBADF)
+			continue;
+		ASSERT_EQ(0, ret);
+		ASSERT_EQ(DRM_GEM_CTL_CLASS_ALREADY, class);
+		ASSERT_TRUE(got == good || got == bad);
+		done++;
+	}
+	__atomic_store_n(&s.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	TH_LOG("%d imports, %d stale", done, stale);
+	EXPECT_LT(0, done);
+	EXPECT_EQ(2, gem_count(self->env.dev, self->drm));
+}
+
+TEST_HARNESS_MAIN
