@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * drm_gem_ctl: what MOVE costs with one handle and with many, and against the way
+ * that needs no module; what LIST costs a handle.
+ *
+ * With scripts/vm --icount a nanosecond is an instruction of the guest's one CPU.
+ * Each line: the smallest of ROUNDS, and the ratio of interest.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <drm/drm_gem_ctl.h>
+#include <bufsync/gem-restore.h>
+
+#define ROUNDS	5
+#define MANY	10000U
+#define SOME	1000U
+#define MOVES	64U
+
+static int ctl, drm;
+
+static int64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "gem-bench: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static int open_vgem(void)
+{
+	char path[32], name[16];
+	int i, fd;
+
+	for (i = 0; i < 16; i++) {
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (!bufsync_gem_driver(fd, name, sizeof(name)) &&
+		    !strcmp(name, "vgem"))
+			return fd;
+		close(fd);
+	}
+	errno = ENODEV;
+	die("vgem");
+	return -1;
+}
+
+static void move(uint32_t from, uint32_t to)
+{
+	struct drm_gem_ctl_move_args args = {
+		.size = sizeof(args),
+		.drm_fd = drm,
+		.handle = from,
+		.new_handle = to,
+	};
+
+	if (ioctl(ctl, DRM_GEM_CTL_IOC_MOVE, &args))
+		die("MOVE");
+}
+
+/* Handles up to @n; every one exported if @exported, its dma-buf's fd closed */
+static void fill(uint32_t n, int exported)
+{
+	uint32_t handle;
+	int fd;
+
+	drm = open_vgem();
+	do {
+		if (bufsync_gem_create_dumb(drm, NULL, &handle))
+			die("create");
+		if (!exported)
+			continue;
+		fd = bufsync_gem_export(drm, handle);
+		if (fd < 0)
+			die("export");
+		close(fd);
+	} while (handle < n);
+}
+
+/* One MOVE, of a handle in the middle, beyond all others and back */
+static int64_t one_move(uint32_t n, int exported)
+{
+	uint32_t handle = (n + 1) / 2, i;
+	int64_t best = INT64_MAX, t;
+	int round;
+
+	fill(n, exported);
+	for (round = 0; round < ROUNDS; round++) {
+		t = now();
+		for (i = 0; i < MOVES / 2; i++) {
+			move(handle, n + 1);
+			move(n + 1, handle);
+		}
+		t = (now() - t) / MOVES;
+		best = t < best ? t : best;
+	}
+	close(drm);
+	return best;
+}
+
+/* The same effect without the module, with as many handles below */
+static int64_t one_restore(uint32_t n)
+{
+	struct bufsync_gem_move moves = { .handle = 1, .new_handle = n };
+	int64_t best = INT64_MAX, t;
+	int round;
+
+	for (round = 0; round < ROUNDS; round++) {
+		fill(1, 0);
+		moves.handle = 1;
+		t = now();
+		if (bufsync_gem_restore_by_import(drm, &moves, 1, NULL, NULL))
+			die("restore");
+		t = now() - t;
+		best = t < best ? t : best;
+		close(drm);
+	}
+	return best;
+}
+
+/* A whole page of LIST, from the middle */
+static int64_t one_list(uint32_t count, int exported)
+{
+	static struct drm_gem_ctl_entry entries[DRM_GEM_CTL_MAX_ENTRIES];
+	struct drm_gem_ctl_list_args args = {
+		.size = sizeof(args),
+		.entries = (uintptr_t)entries,
+		.entry_size = sizeof(entries[0]),
+	};
+	int64_t best = INT64_MAX, t;
+	uint32_t n;
+	int round;
+
+	fill(count, exported);
+	for (round = 0; round < ROUNDS; round++) {
+		n = 0;
+		args.out_next = 0;
+		t = now();
+		do {
+			args.drm_fd = drm;
+			args.first = args.out_next;
+			args.count = DRM_GEM_CTL_MAX_ENTRIES;
+			if (ioctl(ctl, DRM_GEM_CTL_IOC_LIST, &args))
+				die("LIST");
+			n += args.out_count;
+		} while (args.out_next);
+		t = now() - t;
+		best = t < best ? t : best;
+		if (n != count)
+			die("LIST has not told all");
+	}
+	close(drm);
+	return best;
+}
+
+static void line(const char *what, int64_t a, int64_t b, const char *ratio)
+{
+	printf("%-44s %10lld %10lld  %8.2f %s\n", what, (long long)a,
+	       (long long)b, (double)b / a, ratio);
+}
+
+int main(void)
+{
+	int64_t one, many, list1, list10, exported;
+
+	ctl = open("/dev/drm_gem", O_RDWR | O_CLOEXEC);
+	if (ctl < 0)
+		die("/dev/drm_gem");
+	printf("%-44s %10s %10s  %8s\n", "operation", "a", "b", "b / a");
+
+	one = one_move(1, 0);
+	many = one_move(MANY, 0);
+	line("MOVE: 1 handle, 10000 handles", one, many, "(1.10)");
+	line("MOVE: 1 and 10000, all exported", one_move(1, 1),
+	     one_move(MANY, 1), "");
+	many = one_move(SOME, 0);
+	line("1000 handles: MOVE, without the module", many, one_restore(SOME),
+	     "(100)");
+
+	list1 = one_list(SOME, 0);
+	list10 = one_list(MANY, 0);
+	line("LIST: 1000 handles, 10000 handles", list1, list10, "(10)");
+	exported = one_list(MANY, 1);
+	line("LIST of 10000: plain, exported", list10, exported, "");
+	printf("LIST: %lld and %lld an entry, with the copy\n",
+	       (long long)list10 / MANY, (long long)exported / MANY);
+	return 0;
+}
