@@ -194,6 +194,29 @@ TEST_F(err, list)
 	EXPECT_EQ(-EFAULT, gem_try(self->env.dev, DRM_GEM_CTL_IOC_LIST, &args));
 }
 
+/* Nothing is imported that the caller cannot be told of. */
+TEST_F(err, answer_that_cannot_be_written)
+{
+	struct drm_gem_ctl_import_args *args;
+	int fd = gem_memcg_heap(GEM_PAGE);
+
+	ASSERT_GE(fd, 0);
+	args = mmap(NULL, GEM_PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, args);
+	*args = (struct drm_gem_ctl_import_args) {
+		.size = sizeof(*args),
+		.drm_fd = self->drm,
+		.dmabuf_fd = fd,
+	};
+	ASSERT_EQ(0, mprotect(args, GEM_PAGE, PROT_READ));
+	EXPECT_EQ(-EFAULT, gem_try(self->env.dev,
+				   DRM_GEM_CTL_IOC_IMPORT_NO_MOVE, args));
+	EXPECT_EQ(2, gem_count(self->env.dev, self->drm));
+	EXPECT_EQ(0, dmabuf_attached(inode_of(fd)));
+	close(fd);
+}
+
 TEST_F(err, dmabuf_fd)
 {
 	static const struct {

@@ -80,6 +80,7 @@ int gemctl_import_ioctl(void __user *argp)
 	struct drm_gem_ctl_import_args args;
 	struct gemctl_file file;
 	int usize, ret;
+	size_t size;
 
 	usize = bufsync_copy_sized(&args, argp, sizeof(args),
 				   offsetofend(typeof(args), out_class));
@@ -87,15 +88,16 @@ int gemctl_import_ioctl(void __user *argp)
 		return usize;
 	if (args.flags)
 		return -EINVAL;
+	/* A handle that nobody can be told of would stay until the file is closed. */
+	args.out_handle = 0;
+	args.out_class = 0;
+	size = min_t(size_t, usize, sizeof(args));
+	if (copy_to_user(argp, &args, size))
+		return -EFAULT;
 	ret = gemctl_file_get(&file, args.drm_fd);
 	if (ret)
 		return ret;
-	args.out_handle = 0;
-	args.out_class = 0;
 	ret = gemctl_import(&file, &args);
 	gemctl_file_put(&file);
-	if (args.out_class &&
-	    copy_to_user(argp, &args, min_t(size_t, usize, sizeof(args))))
-		return -EFAULT;
-	return ret;
+	return copy_to_user(argp, &args, size) ? -EFAULT : ret;
 }
