@@ -7,6 +7,7 @@
  * again.
  */
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
 
 #include "events.h"
@@ -155,8 +156,18 @@ FIXTURE(aer) {
 	uint64_t zaps, faults, zaps_b, faults_b;
 };
 
+/* The debug kernel cannot ask the firmware for the errors of links. */
+static bool not_ours_to_handle(void)
+{
+	const char *row = getenv("BUFSYNC_ROW");
+
+	return row && !strcmp(row, "debug");
+}
+
 FIXTURE_SETUP(aer)
 {
+	if (not_ours_to_handle())
+		SKIP(return, "the kernel leaves errors of links to the firmware");
 	self->dev = &self->s.env.dev;
 	self->other = &self->s.second;
 	vfio_env_setup(_metadata, &self->s.env, VFIO_GPU, VFIO_OURS);
@@ -420,16 +431,13 @@ struct seen {
 	size_t differ;
 };
 
-static int see(struct vfio_dev *dev, int qmp, struct seen *seen)
+static int see_errors(struct vfio_dev *dev, int qmp, int event, int kmsg,
+		      uint32_t *bar, struct seen *seen)
 {
-	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	int kmsg = kmsg_start(), ret;
-	uint32_t *bar;
+	int ret;
 
-	ret = vfio_memory_enable(dev, true) ?: error_eventfd(dev, event);
-	bar = vfio_bar_map(dev, BAR, PROT_READ | PROT_WRITE);
-	if (ret || bar == MAP_FAILED || !fill(bar, 1, SEED))
-		return ret ?: -EIO;
+	if (!fill(bar, 1, SEED))
+		return -EIO;
 	seen->command_before = command_of(dev);
 	ret = inject(qmp, NON_FATAL);
 	seen->told_non_fatal = told(event, true);
@@ -445,18 +453,37 @@ static int see(struct vfio_dev *dev, int qmp, struct seen *seen)
 	seen->on = vfio_memory_enable(dev, true);
 	seen->command_after = command_of(dev);
 	seen->differ = fill(bar, 1, 2 * SEED) ? differ(bar, 1, 2 * SEED) : 9;
-	munmap(bar, SIZE);
+	return 0;
+}
+
+/* What stays mapped would make the caller wait for itself when it unbinds. */
+static int see(struct vfio_dev *dev, int qmp, struct seen *seen)
+{
+	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int kmsg = kmsg_start(), ret;
+	uint32_t *bar;
+
+	ret = vfio_memory_enable(dev, true) ?: error_eventfd(dev, event);
+	bar = vfio_bar_map(dev, BAR, PROT_READ | PROT_WRITE);
+	if (!ret)
+		ret = bar == MAP_FAILED ? -EIO :
+		      see_errors(dev, qmp, event, kmsg, bar, seen);
+	if (bar != MAP_FAILED)
+		munmap(bar, SIZE);
 	close(kmsg);
 	close(event);
-	return 0;
+	return ret;
 }
 
 TEST(is_as_stock)
 {
 	struct seen ours = {}, stocks = {};
 	struct stage s = {};
-	int qmp = qmp_open();
+	int qmp;
 
+	if (not_ours_to_handle())
+		SKIP(return, "the kernel leaves errors of links to the firmware");
+	qmp = qmp_open();
 	ASSERT_LE(0, qmp);
 	ASSERT_EQ(0, vfio_start(&s.second, VFIO_GPU, VFIO_STOCK));
 	EXPECT_EQ(0, see(&s.second, qmp, &stocks));
