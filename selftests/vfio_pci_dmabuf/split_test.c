@@ -4,6 +4,7 @@
  * such an entry to pieces: a change of a part, a move, another process's fork.
  */
 #include <linux/mempolicy.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 
 #include "events.h"
@@ -166,14 +167,21 @@ static void change_each(struct __test_metadata *_metadata,
 {
 	struct view v;
 	size_t i, but;
+	int ret;
 
 	for (i = 0; i < ARRAY_LEN(changes); i++) {
 		ASSERT_EQ(0, view_open(&v, self->dev, BAR, 0, SIZE, SIZE));
 		ASSERT_EQ(0, marks_differ(v.p, ALL));
 		if (self->huge)
 			ASSERT_EQ(TEST_PTE_1G, level_at(self->pte, v.p));
-		ASSERT_EQ(0, changes[i].change(word_at(v.p, at)))
-			TH_LOG("%s: %d", changes[i].name, errno);
+		ret = changes[i].change(word_at(v.p, at));
+		if (ret && errno == ENOSYS && changes[i].change == bind) {
+			/* The debug kernel knows no nodes. */
+			EXPECT_STREQ("debug", getenv("BUFSYNC_ROW") ?: "");
+			view_close(&v);
+			continue;
+		}
+		ASSERT_EQ(0, ret) TH_LOG("%s: %d", changes[i].name, errno);
 		but = changes[i].gone ? at : ALL;
 		if (revoke) {
 			ASSERT_EQ(0, vfio_revoke(self->dev, v.fd));
