@@ -74,16 +74,6 @@ FIXTURE_TEARDOWN(module)
 	close(fd);
 }
 
-static int lines_of(const char *log, const char *word)
-{
-	int lines = 0;
-
-	for (log = strstr(log, word); log; log = strchr(log, '\n') ?
-	     strstr(strchr(log, '\n'), word) : NULL)
-		lines++;
-	return lines;
-}
-
 /* devtmpfs has its own thread. */
 static bool gone(const char *path)
 {
@@ -227,8 +217,8 @@ TEST_F_TIMEOUT(module, refuses_beside_another, 300)
 		TH_LOG("%s", out);
 	EXPECT_FALSE(module_loaded(NAME));
 	read_log(self);
-	EXPECT_EQ(1, lines_of(self->log, NAME ":")) TH_LOG("%s", self->log);
-	EXPECT_EQ(1, lines_of(self->log, "not loading"))
+	EXPECT_EQ(1, kmsg_lines(self->log, NAME ":")) TH_LOG("%s", self->log);
+	EXPECT_EQ(1, kmsg_lines(self->log, "not loading"))
 		TH_LOG("%s", self->log);
 	EXPECT_EQ(NULL, kmsg_splat(self->log)) TH_LOG("%s", self->log);
 	EXPECT_NE(0, access(HEAP_TABLE, F_OK));
@@ -245,9 +235,9 @@ TEST_F_TIMEOUT(module, stub_says_what_is_missing, 300)
 	EXPECT_EQ(-EOPNOTSUPP, module_load("dma_heap_memcg_stub"));
 	EXPECT_NE(0, access(SYSFS, F_OK));
 	read_log(self);
-	EXPECT_EQ(1, lines_of(self->log, NAME "_stub: this kernel does not"))
+	EXPECT_EQ(1, kmsg_lines(self->log, NAME "_stub: this kernel does not"))
 		TH_LOG("%s", self->log);
-	EXPECT_EQ(1, lines_of(self->log, "dma_buf_nothing; not loading"))
+	EXPECT_EQ(1, kmsg_lines(self->log, "dma_buf_nothing; not loading"))
 		TH_LOG("%s", self->log);
 }
 

@@ -59,16 +59,6 @@ static const char *read_log(FIXTURE_DATA(module) *self)
 	return self->log;
 }
 
-static int lines_of(const char *log, const char *word)
-{
-	int lines = 0;
-
-	for (log = strstr(log, word); log; log = strchr(log, '\n') ?
-	     strstr(strchr(log, '\n'), word) : NULL)
-		lines++;
-	return lines;
-}
-
 TEST_F(module, unload_and_load)
 {
 	ASSERT_EQ(0, module_unload(GEM_MODULE));
@@ -119,7 +109,7 @@ TEST_F(module, refuses_beside_another)
 	EXPECT_NE(0, module_probe(GEM_MODULE));
 	EXPECT_FALSE(module_loaded(GEM_MODULE));
 	read_log(self);
-	EXPECT_EQ(1, lines_of(self->log, "this kernel has its own"))
+	EXPECT_EQ(1, kmsg_lines(self->log, "this kernel has its own"))
 		TH_LOG("%s", self->log);
 	EXPECT_EQ(NULL, kmsg_splat(self->log)) TH_LOG("%s", self->log);
 	ASSERT_EQ(0, module_unload("bufsync_test_gem_clash"));
@@ -220,8 +210,8 @@ TEST_F(module, refuses_wrong_layouts)
 		wrong_layout(_metadata, &wrong_layouts[i], 1);
 		wrong_layout(_metadata, &wrong_layouts[i], 7);
 		read_log(self);
-		EXPECT_EQ(2, lines_of(self->log,
-				      "is not what this module knows")) {
+		EXPECT_EQ(2, kmsg_lines(self->log,
+					"is not what this module knows")) {
 			TH_LOG("%s: %s", wrong_layouts[i].what, self->log);
 		}
 		EXPECT_EQ(NULL, kmsg_splat(self->log)) {
@@ -240,8 +230,8 @@ static void refuses(struct __test_metadata *_metadata,
 	EXPECT_EQ(-EOPNOTSUPP, module_load(name));
 	EXPECT_NE(0, access("/sys/class/misc/drm_gem", F_OK));
 	read_log(self);
-	EXPECT_EQ(1, lines_of(self->log, sentence)) TH_LOG("%s", self->log);
-	EXPECT_EQ(1, lines_of(self->log, "not loading")) TH_LOG("%s", self->log);
+	EXPECT_EQ(1, kmsg_lines(self->log, sentence)) TH_LOG("%s", self->log);
+	EXPECT_EQ(1, kmsg_lines(self->log, "not loading")) TH_LOG("%s", self->log);
 	EXPECT_EQ(NULL, kmsg_splat(self->log)) TH_LOG("%s", self->log);
 }
 

@@ -210,6 +210,16 @@ const char *kmsg_splat(const char *buf)
 	return NULL;
 }
 
+int kmsg_lines(const char *log, const char *word)
+{
+	int lines = 0;
+
+	for (log = strstr(log, word); log; log = strchr(log, '\n') ?
+	     strstr(strchr(log, '\n'), word) : NULL)
+		lines++;
+	return lines;
+}
+
 bool kernel_at_least(int major, int minor)
 {
 	struct utsname name;
@@ -225,6 +235,13 @@ bool kernel_is_row(void)
 	const char *row = getenv("BUFSYNC_ROW");
 
 	return row && strcmp(row, "host");
+}
+
+bool kernel_is_debug(void)
+{
+	const char *row = getenv("BUFSYNC_ROW");
+
+	return row && !strcmp(row, "debug");
 }
 
 bool kernel_is_realtime(void)

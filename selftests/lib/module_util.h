@@ -33,6 +33,8 @@ int kmsg_start(void);
 size_t kmsg_read(int fd, char *buf, size_t size);
 /* A line that no test may cause; NULL if there is none in buf. */
 const char *kmsg_splat(const char *buf);
+/* Lines of @log that have @word */
+int kmsg_lines(const char *log, const char *word);
 
 bool kernel_at_least(int major, int minor);
 /*
@@ -40,6 +42,7 @@ bool kernel_at_least(int major, int minor);
  * devices are is known. Not so for the kernel of any machine.
  */
 bool kernel_is_row(void);
+bool kernel_is_debug(void);
 bool kernel_is_realtime(void);
 
 /* Bits D (oops) and W (warning) of the kernel's taint */

@@ -64,16 +64,6 @@ static const char *read_log(FIXTURE_DATA(module) *self)
 	return self->log;
 }
 
-static int lines_of(const char *log, const char *word)
-{
-	int lines = 0;
-
-	for (log = strstr(log, word); log; log = strchr(log, '\n') ?
-	     strstr(strchr(log, '\n'), word) : NULL)
-		lines++;
-	return lines;
-}
-
 TEST_F_TIMEOUT(module, unload_and_load, 300)
 {
 	ASSERT_EQ(0, module_settle("syncobj", 0));
@@ -197,8 +187,8 @@ TEST_F_TIMEOUT(module, refuses_beside_another_syncobj, 300)
 	EXPECT_NE(0, module_probe("syncobj"));
 	EXPECT_FALSE(module_loaded("syncobj"));
 	read_log(self);
-	EXPECT_EQ(1, lines_of(self->log, "syncobj:")) TH_LOG("%s", self->log);
-	EXPECT_EQ(1, lines_of(self->log, "this kernel has its own"))
+	EXPECT_EQ(1, kmsg_lines(self->log, "syncobj:")) TH_LOG("%s", self->log);
+	EXPECT_EQ(1, kmsg_lines(self->log, "this kernel has its own"))
 		TH_LOG("%s", self->log);
 	EXPECT_EQ(NULL, kmsg_splat(self->log)) TH_LOG("%s", self->log);
 	EXPECT_EQ(0, access("/sys/class/misc/syncobj", F_OK));
@@ -239,8 +229,8 @@ TEST_F_TIMEOUT(module, refuses_wrong_layouts, 300)
 			module_unload(wrong->name);
 		}
 		read_log(self);
-		EXPECT_EQ(2, lines_of(self->log,
-				      "is not the layout this module knows")) {
+		EXPECT_EQ(2, kmsg_lines(self->log,
+					"is not the layout this module knows")) {
 			TH_LOG("%s: %s", wrong->what, self->log);
 		}
 		EXPECT_EQ(NULL, kmsg_splat(self->log)) {
@@ -269,10 +259,10 @@ static void refuses(struct __test_metadata *_metadata, FIXTURE_DATA(module) *sel
 	EXPECT_EQ(-EOPNOTSUPP, module_load(name));
 	EXPECT_NE(0, access("/sys/class/misc/syncobj", F_OK));
 	read_log(self);
-	EXPECT_EQ(1, lines_of(self->log, sentence)) {
+	EXPECT_EQ(1, kmsg_lines(self->log, sentence)) {
 		TH_LOG("%s", self->log);
 	}
-	EXPECT_EQ(1, lines_of(self->log, "not loading")) {
+	EXPECT_EQ(1, kmsg_lines(self->log, "not loading")) {
 		TH_LOG("%s", self->log);
 	}
 	EXPECT_EQ(NULL, kmsg_splat(self->log)) {

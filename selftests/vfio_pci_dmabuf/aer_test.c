@@ -7,7 +7,6 @@
  * again.
  */
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/eventfd.h>
 
 #include "events.h"
@@ -156,17 +155,9 @@ FIXTURE(aer) {
 	uint64_t zaps, faults, zaps_b, faults_b;
 };
 
-/* The debug kernel cannot ask the firmware for the errors of links. */
-static bool not_ours_to_handle(void)
-{
-	const char *row = getenv("BUFSYNC_ROW");
-
-	return row && !strcmp(row, "debug");
-}
-
 FIXTURE_SETUP(aer)
 {
-	if (not_ours_to_handle())
+	if (kernel_is_debug())
 		SKIP(return, "the kernel leaves errors of links to the firmware");
 	self->dev = &self->s.env.dev;
 	self->other = &self->s.second;
@@ -481,7 +472,7 @@ TEST(is_as_stock)
 	struct stage s = {};
 	int qmp;
 
-	if (not_ours_to_handle())
+	if (kernel_is_debug())
 		SKIP(return, "the kernel leaves errors of links to the firmware");
 	qmp = qmp_open();
 	ASSERT_LE(0, qmp);

@@ -81,16 +81,6 @@ FIXTURE_TEARDOWN(module)
 	EXPECT_TRUE(param_is("importer_wait_ms", "1000"));
 }
 
-static int lines_of(const char *log, const char *word)
-{
-	int lines = 0;
-
-	for (log = strstr(log, word); log; log = strchr(log, '\n') ?
-	     strstr(strchr(log, '\n'), word) : NULL)
-		lines++;
-	return lines;
-}
-
 static int start(FIXTURE_DATA(module) *self)
 {
 	return vfio_start(&self->dev, VFIO_BOCHS, NAME);
@@ -274,8 +264,8 @@ TEST_F_TIMEOUT(module, wrong_at_load, 300)
 		module_unload(NAME);
 		/* one line, and it says which */
 		read_log(self);
-		EXPECT_EQ(1, lines_of(self->log, NAME)) TH_LOG("%s", self->log);
-		EXPECT_EQ(1, lines_of(self->log, wrong[i].name))
+		EXPECT_EQ(1, kmsg_lines(self->log, NAME)) TH_LOG("%s", self->log);
+		EXPECT_EQ(1, kmsg_lines(self->log, wrong[i].name))
 			TH_LOG("%s: %s", line, self->log);
 	}
 	/* the last one that is right */
@@ -288,7 +278,7 @@ TEST_F_TIMEOUT(module, wrong_at_load, 300)
 	snprintf(line, sizeof(line), "%s=%s", wrong[i].name, wrong[i].value);
 	EXPECT_EQ(0, load_with(line, out, sizeof(out))) TH_LOG("%s", out);
 	read_log(self);
-	EXPECT_EQ(1, lines_of(self->log, "nonsense")) TH_LOG("%s", self->log);
+	EXPECT_EQ(1, kmsg_lines(self->log, "nonsense")) TH_LOG("%s", self->log);
 }
 
 /* What the build makes for a kernel without a symbol that it needs */
@@ -303,10 +293,10 @@ TEST_F_TIMEOUT(module, stub_says_what_is_missing, 300)
 	EXPECT_NE(0, access(DRIVER, F_OK));
 	EXPECT_NE(0, access(DRIVER "_stub", F_OK));
 	read_log(self);
-	EXPECT_EQ(1, lines_of(self->log, STUB)) TH_LOG("%s", self->log);
-	EXPECT_EQ(1, lines_of(self->log, STUB ": this kernel does not export"))
+	EXPECT_EQ(1, kmsg_lines(self->log, STUB)) TH_LOG("%s", self->log);
+	EXPECT_EQ(1, kmsg_lines(self->log, STUB ": this kernel does not export"))
 		TH_LOG("%s", self->log);
-	EXPECT_EQ(1, lines_of(self->log, "core_nothing; not loading"))
+	EXPECT_EQ(1, kmsg_lines(self->log, "core_nothing; not loading"))
 		TH_LOG("%s", self->log);
 }
 

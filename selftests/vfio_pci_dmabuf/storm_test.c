@@ -377,11 +377,10 @@ static void target_setup(struct __test_metadata *_metadata, struct target *t,
 
 FIXTURE_SETUP(storm)
 {
-	const char *row = getenv("BUFSYNC_ROW");
 	struct stage *s = &storm.s;
 	char bdf[16];
 
-	storm.debug = row && !strcmp(row, "debug");
+	storm.debug = kernel_is_debug();
 	vfio_env_setup(_metadata, &s->env, VFIO_BOCHS, VFIO_OURS);
 	ASSERT_EQ(0, vfio_find(VFIO_SIBLING, bdf));
 	ASSERT_EQ(0, vfio_bind(bdf, VFIO_STOCK));

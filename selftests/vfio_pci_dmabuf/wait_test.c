@@ -5,8 +5,6 @@
  * is not there. It can be killed and interrupted, and nobody who waits keeps
  * the reset waiting.
  */
-#include <stdlib.h>
-
 #include "events.h"
 
 #include <linux/pci_regs.h>
@@ -216,9 +214,8 @@ static bool wait_for_waiter(FIXTURE_DATA(wait) *self, pid_t tid)
 /* A process that is killed while it waits is gone before the reset is over. */
 TEST_F(wait, can_be_killed)
 {
-	const char *row = getenv("BUFSYNC_ROW");
 	/* One proves it; a debug kernel is late nearly always. */
-	int want = row && !strcmp(row, "debug") ? 1 : 3;
+	int want = kernel_is_debug() ? 1 : 3;
 	int64_t end = in_ms(120000);
 	unsigned long reset;
 	int early = 0;
