@@ -87,7 +87,7 @@ bundle_ensure_locked() {
 bundle_ensure() {
 	[[ -e $TREE/dkms.conf ]] || die "no dkms.conf in $TREE: nothing to install"
 	mkdir -p "$CACHE/layers"
-	BUNDLE_LAYER=$CACHE/layers/$KERNEL_RELEASE-$(hash_of "$(bundle_key)" "$ROOT_KEY" \
+	BUNDLE_LAYER=$CACHE/layers/$KERNEL_RELEASE-$(hash_of "$(bundle_key)" "$ROOT_KEY" "$KERNEL_KEY" \
 		"$(sha256sum <"$KERNEL_DIR/fs/usr/lib/modules/$KERNEL_RELEASE/modules.dep")")
 	locked "layer-${BUNDLE_LAYER##*/}" bundle_ensure_locked
 }

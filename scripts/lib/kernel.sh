@@ -191,13 +191,16 @@ kernel_unpacked() {
 }
 
 # kernel_ensure ROW: ready to build for and to boot. Sets KERNEL_RELEASE,
-# KERNEL_DIR and KERNEL_BOOT. Returns 1 when the row is unavailable.
+# KERNEL_DIR, KERNEL_BOOT, and KERNEL_KEY, which tells builds of one release apart:
+# a kernel of our own keeps its release when its configuration changes. Returns 1
+# when the row is unavailable.
 kernel_ensure() {
 	local tools
 	kernel_unpacked "$1"
 	KERNEL_RELEASE=$(row_release "$1")
 	[[ $KERNEL_RELEASE ]] || return 1
 	KERNEL_DIR=$CACHE/linux/$KERNEL_RELEASE
+	KERNEL_KEY=$(cat "$KERNEL_DIR/key" 2>/dev/null || true)
 	KERNEL_BOOT=$(cat "$SCRIPTS/initrd-init" "$SCRIPTS/lib/mk-boot" | sha256sum | cut -c1-16)
 	mapfile -t tools <"$KERNEL_DIR/tools"
 	locked root root_stage "build for $1" "${tools[@]}"

@@ -96,7 +96,7 @@ selftests_ensure() {
 	key=$(selftests_key)
 	mkdir -p "$CACHE/selftests"
 	SELFTESTS_PROGRAMS=$CACHE/selftests/$(hash_of "$key" "$ROOT_KEY" "$KSELFTEST")
-	SELFTESTS_MODULES=$CACHE/selftests/$(hash_of "$key" "$ROOT_KEY")-$KERNEL_RELEASE
+	SELFTESTS_MODULES=$CACHE/selftests/$(hash_of "$key" "$ROOT_KEY" "$KERNEL_KEY")-$KERNEL_RELEASE
 	locked "${SELFTESTS_PROGRAMS##*/}" selftests_build_locked "$SELFTESTS_PROGRAMS" \
 		"build the selftests" selftests_build_programs
 	locked "${SELFTESTS_MODULES##*/}" selftests_build_locked "$SELFTESTS_MODULES" \
