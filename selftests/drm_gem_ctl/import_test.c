@@ -2,7 +2,9 @@
 /* IMPORT_NO_MOVE: what it imports, and that what it refuses has not been touched. */
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/mman.h>
 
 #include "gem_env.h"
@@ -180,6 +182,40 @@ static void *swap(void *arg)
 	for (i = 0; !__atomic_load_n(&s->stop, __ATOMIC_RELAXED); i++)
 		dup2(s->fds[i % 2], s->at);
 	return NULL;
+}
+
+/* docs/examples/gem-import.c: what it says of a buffer of @driver's */
+static void example_says(struct __test_metadata *_metadata, int drm,
+			 const char *driver, const char *text)
+{
+	char dir[192], command[512], out[256], who[32];
+	ssize_t len = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+	int client = gem_open_driver(driver);
+
+	ASSERT_GT(len, 0);
+	dir[len] = '\0';
+	*strrchr(dir, '/') = '\0';
+	ASSERT_GE(client, 0);
+	/* Nodes go by the names that they have been opened by. */
+	snprintf(command, sizeof(command),
+		 "exec %s/gem-import $(readlink /proc/%d/fd/%d /proc/%d/fd/%d) 2>&1",
+		 dir, getpid(), client, getpid(), drm);
+	EXPECT_EQ(0, command_run(command, out, sizeof(out))) TH_LOG("%s", out);
+	snprintf(who, sizeof(who), "of %s, ", driver);
+	EXPECT_EQ(0, strncmp(out, who, strlen(who))) TH_LOG("%s", out);
+	EXPECT_NE(NULL, strstr(out, text)) TH_LOG("%s", out);
+	close(client);
+}
+
+TEST_F(import, example)
+{
+	example_says(_metadata, self->drm, variant->other,
+		     ", class 3\nimported, handle 1\n");
+	example_says(_metadata, self->drm, variant->driver,
+		     ", class 2\nimported, handle 1\n");
+	if (strcmp(variant->driver, "bufsync_gem"))
+		example_says(_metadata, self->drm, "bufsync_gem",
+			     ", class 4\nnot imported, it may have to move\n");
 }
 
 /*
