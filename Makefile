@@ -33,6 +33,7 @@ help:
 	@echo '  make modules KDIR=DIR   build only'
 	@echo '  make tools              build libbufsync-gem.so, see docs/drm-gem-ctl.md'
 	@echo '  make clean              remove what that made'
+	@echo '  make install-files DESTDIR=DIR   what make install puts beside the modules'
 
 .PHONY: demo check matrix check-debug bench lint install uninstall
 demo:
@@ -86,11 +87,12 @@ install-files:
 	install -d $(DESTDIR)$(sbindir)
 	install -m 755 tools/bufsync-vfio tools/bufsync-virtio-gpu-check \
 		$(DESTDIR)$(sbindir)
-	@set -e; if echo '#include <stdlib.h>' | $(CC) -E - >/dev/null 2>&1; then \
+	@set -e; if printf '#include <%s>\n' stdlib.h drm/amdgpu_drm.h | \
+		$(CC) $(CPPFLAGS) -E - >/dev/null 2>&1; then \
 		install -d $(DESTDIR)$(libdir)/bufsync; \
 		$(SHIM_BUILD) -o $(DESTDIR)$(libdir)/bufsync/$(SHIM); \
 	else \
-		echo "no headers of libc (Debian: libc6-dev): $(SHIM) is left out" >&2; \
+		echo "no headers of libc and of DRM (Debian: libc6-dev): $(SHIM) is left out" >&2; \
 	fi
 	set -e; for f in etc/udev/*.rules; do [ ! -e "$$f" ] || \
 		install -D -m 644 "$$f" $(DESTDIR)$(udevdir)/"$${f##*/}"; done
