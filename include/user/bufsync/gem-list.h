@@ -250,7 +250,7 @@ bufsync_amdgpu_list_native(int drm,
 	struct drm_amdgpu_gem_list_handles_entry *all = NULL;
 	struct drm_amdgpu_gem_list_handles args;
 	__u32 room = 64;
-	int error;
+	int error, ret;
 
 	for (;;) {
 		free(all);
@@ -258,11 +258,15 @@ bufsync_amdgpu_list_native(int drm,
 		      malloc(room * sizeof(*all));
 		if (!all)
 			return -1;
-		memset(&args, 0, sizeof(args));
-		args.entries = (uintptr_t)all;
-		args.num_entries = room;
-		if (bufsync_gem_ioctl(drm, DRM_IOCTL_AMDGPU_GEM_LIST_HANDLES,
-				      &args)) {
+		do {
+			/* EAGAIN has changed them. */
+			memset(&args, 0, sizeof(args));
+			args.entries = (uintptr_t)all;
+			args.num_entries = room;
+			ret = ioctl(drm, DRM_IOCTL_AMDGPU_GEM_LIST_HANDLES,
+				    &args);
+		} while (ret == -1 && (errno == EINTR || errno == EAGAIN));
+		if (ret) {
 			error = errno;
 			free(all);
 			errno = error;
