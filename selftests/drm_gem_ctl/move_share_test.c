@@ -166,6 +166,48 @@ TEST_F(share, many)
 	}
 }
 
+/*
+ * An object with several handles in one file, each of which has been exported: each
+ * is remembered with the one dma-buf, and each can be moved.
+ */
+TEST_F(share, exported_by_several_handles)
+{
+	uint32_t handles[6], name, handle;
+	int fds[6], i, round;
+
+	handles[0] = self->ha;
+	fds[0] = dup(self->dmabuf);
+	ASSERT_EQ(0, gem_flink(self->a, self->ha, &name));
+	for (i = 1; i < 6; i++) {
+		ASSERT_EQ(0, gem_open_name(self->a, name, &handles[i]));
+		fds[i] = gem_export(self->a, handles[i]);
+		ASSERT_GE(fds[i], 0);
+		ASSERT_EQ(self->ino, inode_of(fds[i]));
+	}
+	EXPECT_EQ(6, gem_count_cached(self->env.dev, self->a));
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < 6; i++) {
+			handle = 100 * (round + 1) + (i * 5 + round) % 6;
+			ASSERT_EQ(0, gem_move(self->env.dev, self->a,
+					      handles[i], handle)) {
+				TH_LOG("round %d, handle %u to %u", round,
+				       handles[i], handle);
+			}
+			handles[i] = handle;
+			ASSERT_EQ(6, gem_count_cached(self->env.dev, self->a));
+		}
+	}
+	/* An import gives one of them, and no other one that is left. */
+	for (i = 0; i < 6; i++) {
+		ASSERT_EQ(0, gem_import(self->a, self->dmabuf, &handle));
+		EXPECT_EQ(true, handle >= 300 && handle < 306);
+		ASSERT_EQ(0, gem_close(self->a, handle));
+		EXPECT_EQ(5 - i, gem_count_cached(self->env.dev, self->a));
+		close(fds[i]);
+	}
+	EXPECT_EQ(0, gem_count(self->env.dev, self->a));
+}
+
 /* A file that a child has inherited is the same file. */
 TEST_F(share, by_a_child)
 {

@@ -250,6 +250,23 @@ struct drm_prime_member *gemctl_prime_find(struct drm_file *priv,
 	return NULL;
 }
 
+/* The first of the members of a dma-buf, in the order of their tree */
+static struct rb_node *gemctl_dmabuf_first(struct drm_file *priv,
+					   const struct dma_buf *dmabuf)
+{
+	struct rb_node *rb = priv->prime.dmabufs.rb_node, *found = NULL;
+
+	while (rb) {
+		if (by_dmabuf(rb)->dma_buf < dmabuf) {
+			rb = rb->rb_right;
+			continue;
+		}
+		found = rb;
+		rb = rb->rb_left;
+	}
+	return found;
+}
+
 /**
  * gemctl_prime_sound() - do the two trees agree about a handle?
  * @priv:	the DRM file, after gemctl_prime_check(); its prime.lock is held
@@ -258,7 +275,8 @@ struct drm_prime_member *gemctl_prime_find(struct drm_file *priv,
  * @obj:	has that handle; the table's lock keeps it so
  *
  * An object can have a dma-buf and no member for this handle: another file has
- * exported it, or another handle of this file.
+ * exported it, or another handle of this file. And its dma-buf can have several
+ * members: each handle of the object by which it has been exported is one.
  *
  * Context: as gemctl_prime_first().
  * Return: true if the other tree has the same member for the object's dma-buf, or
@@ -268,13 +286,16 @@ bool gemctl_prime_sound(struct drm_file *priv, struct drm_prime_member *member,
 			u32 handle, const struct drm_gem_object *obj)
 {
 	const struct dma_buf *dmabuf = READ_ONCE(obj->dma_buf);
-	struct drm_prime_member *other;
+	struct rb_node *rb;
 
-	if (member)
-		return dmabuf && dmabuf == member->dma_buf &&
-		       gemctl_prime_find(priv, dmabuf) == member;
-	other = dmabuf ? gemctl_prime_find(priv, dmabuf) : NULL;
-	return !other || other->handle != handle;
+	lockdep_assert_held(&priv->prime.lock);
+	if (!dmabuf)
+		return !member;
+	for (rb = gemctl_dmabuf_first(priv, dmabuf);
+	     rb && by_dmabuf(rb)->dma_buf == dmabuf; rb = rb_next(rb))
+		if (by_dmabuf(rb)->handle == handle)
+			return by_dmabuf(rb) == member;
+	return !member;
 }
 
 /**
