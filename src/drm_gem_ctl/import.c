@@ -3,8 +3,12 @@
  * IMPORT_NO_MOVE: an import that moves no memory, or none at all.
  *
  * Between the question and the import nothing can change the answer: the classes
- * that are let through hold as long as the dma-buf exists. But DRM's import takes an
- * fd, which another thread may have given another dma-buf by then.
+ * for which there is an import hold as long as the dma-buf exists. ALREADY does not:
+ * another thread may close that handle at any time, and an import would then attach
+ * to whatever it is. So there is none, the handle that was found is the answer.
+ *
+ * DRM's import takes an fd, which another thread may have given another dma-buf by
+ * then. That cannot be kept from happening, only told.
  */
 #include <linux/dma-buf.h>
 #include <linux/err.h>
@@ -38,17 +42,18 @@ static int gemctl_import(struct gemctl_file *file,
 {
 	struct drm_file *priv = file->priv;
 	struct dma_buf *dmabuf = dma_buf_get(args->dmabuf_fd);
-	u32 known;
 	int ret;
 
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
-	ret = gemctl_class(priv, dmabuf, &known);
+	ret = gemctl_class(priv, dmabuf, &args->out_handle);
 	if (ret < 0)
 		goto put;
 	args->out_class = ret;
 	switch (ret) {
 	case DRM_GEM_CTL_CLASS_ALREADY:
+		ret = 0;
+		break;
 	case DRM_GEM_CTL_CLASS_SAME_DEVICE:
 	case DRM_GEM_CTL_CLASS_SYSTEM_ONLY:
 		ret = bufsync_prime_fd_to_handle(priv->minor->dev, priv,

@@ -252,7 +252,8 @@ struct drm_gem_ctl_prime_info_args {
  * Errors: EXDEV for DRM_GEM_CTL_CLASS_FOREIGN, EOPNOTSUPP for _UNKNOWN, both with
  * nothing attached; what the driver's own import returns; ESTALE if another thread
  * has put another dma-buf in the place of @dmabuf_fd meanwhile, which has been
- * imported then: @out_handle is that one's.
+ * imported then, whatever it is: @out_handle is that one's. It is ESTALE as well if
+ * another thread has moved or closed the new handle before it was told.
  */
 struct drm_gem_ctl_import_args {
 	__u32 size;
