@@ -3,9 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -145,6 +149,93 @@ TEST_F(unplug, device_pulled_out)
 	EXPECT_STREQ("bufsync_gem", info.out_driver);
 	for (i = 0; i < 4; i++)
 		close(w[i].dmabuf);
+	close(self->drm);
+	close(vgem);
+	EXPECT_EQ(0, module_settle("bufsync_test_gem", 0));
+	EXPECT_EQ(0, module_unload("bufsync_test_gem"));
+}
+
+/* A page that comes only when somebody gives it, or when @uffd is closed */
+static void *page_withheld(int *uffd)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = {
+		.range.len = GEM_PAGE,
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	void *page;
+
+	*uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	page = mmap(NULL, GEM_PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (*uffd < 0 || page == MAP_FAILED)
+		return NULL;
+	range.range.start = (uintptr_t)page;
+	if (ioctl(*uffd, UFFDIO_API, &api) ||
+	    ioctl(*uffd, UFFDIO_REGISTER, &range))
+		return NULL;
+	return page;
+}
+
+struct waiter {
+	int dev, drm;
+	void *page;
+	int listed, unplugged;
+	bool done;
+};
+
+static void *list_there(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->listed = gem_list(w->dev, w->drm, 0, w->page, 1, NULL);
+	return NULL;
+}
+
+static void *unplug_it(void *arg)
+{
+	struct waiter *w = arg;
+
+	w->unplugged = write_text(UNPLUG, "1");
+	__atomic_store_n(&w->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* A list that is written to memory which does not come: nobody else waits for it. */
+TEST_F(unplug, while_a_caller_withholds_its_memory)
+{
+	struct waiter w = { .dev = self->env.dev };
+	int uffd, vgem = gem_open_driver("vgem");
+	struct pollfd fault = { .events = POLLIN };
+	pthread_t list, unplug;
+	int64_t end;
+
+	self->drm = gem_open_driver("bufsync_gem");
+	if (gem_lacks(self->drm))
+		SKIP(return, "no device of this driver");
+	ASSERT_GE(self->drm, 0);
+	w.page = page_withheld(&uffd);
+	if (uffd < 0 && errno == ENOSYS)
+		SKIP(return, "the kernel has no userfaultfd");
+	ASSERT_NE(NULL, w.page);
+	/* Another device than the one that goes, even */
+	ASSERT_EQ(1, gem_new(vgem, 1));
+	w.drm = vgem;
+	ASSERT_EQ(0, pthread_create(&list, NULL, list_there, &w));
+	fault.fd = uffd;
+	ASSERT_EQ(1, poll(&fault, 1, 10000));
+	ASSERT_EQ(0, pthread_create(&unplug, NULL, unplug_it, &w));
+	end = in_ms(10000);
+	while (!__atomic_load_n(&w.done, __ATOMIC_ACQUIRE) && now_ns() < end)
+		sleep_ms(1);
+	EXPECT_TRUE(__atomic_load_n(&w.done, __ATOMIC_ACQUIRE));
+	/* Now it comes, and the list with it. */
+	close(uffd);
+	pthread_join(list, NULL);
+	pthread_join(unplug, NULL);
+	EXPECT_EQ(0, w.unplugged);
+	EXPECT_EQ(1, w.listed);
+	EXPECT_EQ(1, ((struct drm_gem_ctl_entry *)w.page)->handle);
 	close(self->drm);
 	close(vgem);
 	EXPECT_EQ(0, module_settle("bufsync_test_gem", 0));

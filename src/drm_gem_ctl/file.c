@@ -29,7 +29,9 @@ static struct drm_file *gemctl_to_drm_file(struct file *file)
  * @file:	to fill; gemctl_file_put() ends its use, after a success only
  * @fd:		the caller's
  *
- * Until then the device is not taken apart, even if it is gone.
+ * Until then the device is not taken apart, even if it is gone, nor any other DRM
+ * device of the machine: drm_dev_unplug() waits for all. So memory of user space,
+ * which may have to be waited for as long as somebody likes, is not touched meanwhile.
  *
  * Context: process.
  * Return: 0; -EBADF; -ENOTTY if it is no DRM file; -EOPNOTSUPP for an accelerator

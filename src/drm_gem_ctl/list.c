@@ -139,26 +139,32 @@ static int gemctl_page_copy(const struct gemctl_page *page, u64 to, u32 stride)
 	return 0;
 }
 
-static int gemctl_list(struct gemctl_file *file,
-		       struct drm_gem_ctl_list_args *args)
+static int gemctl_list(struct drm_gem_ctl_list_args *args)
 {
 	struct gemctl_page page = {
 		.room = min_t(u32, args->count, DRM_GEM_CTL_MAX_ENTRIES),
 	};
+	struct gemctl_file file;
 	int ret;
 
 	page.entries = kvmalloc_array(page.room ?: 1, sizeof(*page.entries),
 				      GFP_KERNEL_ACCOUNT);
 	if (!page.entries)
 		return -ENOMEM;
+	ret = gemctl_file_get(&file, args->drm_fd);
+	if (ret)
+		goto free;
 	/* Beyond what the table can hold there is nothing. */
-	ret = args->first > DRM_GEM_CTL_MAX_HANDLE ? 0 :
-	      gemctl_page_collect(&page, file->priv, args->first);
+	if (args->first <= DRM_GEM_CTL_MAX_HANDLE)
+		ret = gemctl_page_collect(&page, file.priv, args->first);
+	gemctl_file_put(&file);
+	/* Not before: whoever fills the caller's memory could take forever. */
 	if (!ret)
 		ret = gemctl_page_copy(&page, args->entries, args->entry_size);
-	kvfree(page.entries);
 	args->out_count = page.count;
 	args->out_next = page.next;
+free:
+	kvfree(page.entries);
 	return ret;
 }
 
@@ -171,7 +177,6 @@ static int gemctl_list(struct gemctl_file *file,
 int gemctl_list_ioctl(void __user *argp)
 {
 	struct drm_gem_ctl_list_args args;
-	struct gemctl_file file;
 	int usize, ret;
 
 	usize = bufsync_copy_sized(&args, argp, sizeof(args),
@@ -183,11 +188,7 @@ int gemctl_list_ioctl(void __user *argp)
 	if (args.entry_size < GEMCTL_MIN_ENTRY || args.entry_size % 8 ||
 	    args.entry_size > PAGE_SIZE)
 		return -EINVAL;
-	ret = gemctl_file_get(&file, args.drm_fd);
-	if (ret)
-		return ret;
-	ret = gemctl_list(&file, &args);
-	gemctl_file_put(&file);
+	ret = gemctl_list(&args);
 	if (ret)
 		return ret;
 	return copy_to_user(argp, &args, min_t(size_t, usize, sizeof(args))) ?
