@@ -4,10 +4,13 @@
  * parameters, and with a copy of DRM's member that is wrong.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "gem_env.h"
+#include "param_util.h"
+#include "syncobj_util.h"
 
 FIXTURE(module) {
 	int kmsg;
@@ -145,6 +148,48 @@ TEST_F(module, move_drivers)
 		EXPECT_EQ(cases[i].test, gem_move(dev, test, 1, 1));
 		close(dev);
 	}
+}
+
+static void *close_slowly(void *arg)
+{
+	const int *drm = arg;
+
+	return (void *)(intptr_t)gem_close(*drm, 1);
+}
+
+/*
+ * The first use, on a file whose only handle that is remembered by a dma-buf is just
+ * being closed, for which its driver takes some time. That shows nothing, and must
+ * not be taken for a kernel that is not known.
+ */
+TEST_F(module, first_use_while_a_handle_is_closed)
+{
+	int drm = gem_open_driver("bufsync_gem"), dev, fd;
+	struct drm_gem_ctl_entry entry;
+	pthread_t thread;
+	void *ret;
+
+	ASSERT_GE(drm, 0);
+	ASSERT_EQ(0, gem_reload(NULL));
+	dev = gem_ctl_open();
+	ASSERT_EQ(1, gem_new(drm, 1));
+	ASSERT_EQ(2, gem_new(drm, 1));
+	fd = gem_export(drm, 1);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, param_set("bufsync_test_gem", "close_ms", "1500"));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, close_slowly, &drm));
+	sleep_ms(500);
+	ASSERT_EQ(0, param_set("bufsync_test_gem", "close_ms", "0"));
+	EXPECT_EQ(1, gem_list(dev, drm, 0, &entry, 1, NULL));
+	EXPECT_EQ(2, entry.handle);
+	pthread_join(thread, &ret);
+	EXPECT_EQ(NULL, ret);
+	read_log(self);
+	EXPECT_EQ(0, kmsg_lines(self->log, "is not what this module knows"))
+		TH_LOG("%s", self->log);
+	close(dev);
+	close(fd);
+	close(drm);
 }
 
 struct wrong_layout {

@@ -6,7 +6,9 @@
  * the kernel has those, and a DRM device without GEM.
  *
  * Writing to the parameter "unplug" takes the device away, as pulling it out would.
+ * "close_ms" is how long it takes to close a handle.
  */
+#include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/err.h>
 #include <linux/module.h>
@@ -62,6 +64,16 @@ static struct sg_table *test_gem_sg_table(struct drm_gem_object *obj)
 				     obj->size >> PAGE_SHIFT);
 }
 
+static unsigned int test_close_ms;
+module_param_named(close_ms, test_close_ms, uint, 0644);
+
+/* The handle is no more, and the file still remembers its dma-buf. */
+static void test_gem_close(struct drm_gem_object *obj, struct drm_file *file)
+{
+	if (READ_ONCE(test_close_ms))
+		msleep(READ_ONCE(test_close_ms));
+}
+
 static vm_fault_t test_gem_fault(struct vm_fault *vmf)
 {
 	return VM_FAULT_SIGBUS;
@@ -86,6 +98,7 @@ static enum drm_gem_object_status test_gem_status(struct drm_gem_object *obj)
 
 static const struct drm_gem_object_funcs test_gem_funcs = {
 	.free = test_gem_free,
+	.close = test_gem_close,
 	.get_sg_table = test_gem_sg_table,
 	.vm_ops = &test_gem_vm_ops,
 #ifdef BUFSYNC_HAVE_GEM_STATUS

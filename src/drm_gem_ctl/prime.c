@@ -12,13 +12,14 @@
  * any, has decided before that whether the module loads at all.
  */
 #include <linux/build_bug.h>
+#include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/idr.h>
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/printk.h>
 #include <linux/rbtree.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/spinlock.h>
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
@@ -80,10 +81,15 @@ static_assert(sizeof(struct drm_prime_member) == 64);
 
 /* How many members of a file must be as expected, if it has as many */
 #define GEMCTL_PROOFS	16
-/* How often a file is looked at again whose only members are being closed */
-#define GEMCTL_LOOKS	1000
+/*
+ * How often, a millisecond apart, a file is looked at again whose only members are
+ * being closed: a driver may wait for its device in the middle of that.
+ */
+#define GEMCTL_LOOKS	5000
 
 static bool gemctl_prime_proven;
+/* A file has been looked at that often, and in vain. */
+static bool gemctl_prime_doubted;
 
 static struct drm_prime_member *by_dmabuf(struct rb_node *rb)
 {
@@ -164,15 +170,22 @@ int gemctl_prime_check(struct drm_file *priv)
 	if (READ_ONCE(gemctl_prime_proven))
 		return 0;
 	ret = gemctl_prime_prove(priv);
-	for (looks = 0; ret == -EAGAIN && looks < GEMCTL_LOOKS; looks++) {
+	for (looks = 0; ret == -EAGAIN; looks++) {
+		/* The task ends without seeing this. */
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (looks == GEMCTL_LOOKS)
+			WRITE_ONCE(gemctl_prime_doubted, true);
+		if (READ_ONCE(gemctl_prime_doubted)) {
+			ret = -EUCLEAN;
+			break;
+		}
 		/* Who closes a handle waits for the lock to remove its member. */
 		mutex_unlock(&priv->prime.lock);
-		cond_resched();
+		usleep_range(500, 1500);
 		mutex_lock(&priv->prime.lock);
 		ret = gemctl_prime_prove(priv);
 	}
-	if (ret == -EAGAIN)
-		ret = -EUCLEAN;
 	if (ret)
 		pr_err_once("DRM's record of dma-bufs is not what this module knows (report kernel version)\n");
 	return ret;
