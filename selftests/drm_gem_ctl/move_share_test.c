@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "gem_env.h"
+#include "param_util.h"
 
 #define PAGES	4
 
@@ -220,6 +221,66 @@ TEST_F(share, by_a_child)
 	EXPECT_EQ(0, status);
 	self->ha = 66;
 	each_has_its_own(_metadata, self);
+}
+
+FIXTURE(again) {
+	struct gem_env env;
+	int vgem, drm, dmabuf;
+	uint64_t ino;
+};
+
+FIXTURE_SETUP(again)
+{
+	ASSERT_EQ(0, gem_reload(GEM_DRIVERS));
+	gem_env_setup(_metadata, &self->env);
+	self->vgem = gem_open_driver("vgem");
+	self->drm = gem_open_driver("bufsync_gem");
+	ASSERT_GE(self->vgem, 0);
+	ASSERT_GE(self->drm, 0);
+	self->dmabuf = gem_export(self->vgem, gem_new(self->vgem, 1));
+	ASSERT_GE(self->dmabuf, 0);
+	self->ino = inode_of(self->dmabuf);
+}
+
+FIXTURE_TEARDOWN(again)
+{
+	gem_env_teardown(_metadata, &self->env);
+	EXPECT_TRUE(dmabuf_gone(self->ino));
+	EXPECT_EQ(0, gem_reload(NULL));
+}
+
+/*
+ * Somebody else has kept an imported object beyond its last handle, a framebuffer for
+ * instance, and it gets another one. It has its dma-buf no more, but what it was
+ * imported from, and that is what it is remembered by.
+ */
+TEST_F(again, imported_object)
+{
+	struct drm_gem_ctl_entry entry;
+	uint32_t handle;
+	int fd;
+
+	ASSERT_EQ(0, gem_import(self->drm, self->dmabuf, &handle));
+	ASSERT_EQ(1, handle);
+	ASSERT_EQ(0, param_set("bufsync_test_gem", "keep", "1"));
+	ASSERT_EQ(0, gem_close(self->drm, 1));
+	ASSERT_EQ(1, gem_new(self->drm, 1));
+	ASSERT_EQ(0, gem_entry(self->env.dev, self->drm, 1, &entry));
+	EXPECT_EQ(DRM_GEM_CTL_ENTRY_IMPORTED,
+		  entry.flags & (DRM_GEM_CTL_ENTRY_IMPORTED |
+				 DRM_GEM_CTL_ENTRY_EXPORTED |
+				 DRM_GEM_CTL_ENTRY_PRIME_CACHED));
+	EXPECT_EQ(self->ino, entry.dmabuf_ino);
+	EXPECT_EQ(0, gem_move(self->env.dev, self->drm, 1, 2));
+	/* It is remembered again once it has been exported. */
+	fd = gem_export(self->drm, 2);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(self->ino, inode_of(fd));
+	close(fd);
+	ASSERT_EQ(0, gem_move(self->env.dev, self->drm, 2, 70));
+	ASSERT_EQ(0, gem_import(self->drm, self->dmabuf, &handle));
+	EXPECT_EQ(70, handle);
+	EXPECT_EQ(1, gem_count_cached(self->env.dev, self->drm));
 }
 
 TEST_HARNESS_MAIN

@@ -6,7 +6,8 @@
  * the kernel has those, and a DRM device without GEM.
  *
  * Writing to the parameter "unplug" takes the device away, as pulling it out would.
- * "close_ms" is how long it takes to close a handle.
+ * "close_ms" is how long it takes to close a handle. With "keep" the next object whose
+ * handle is closed is kept, and the next that is made is that one.
  */
 #include <linux/delay.h>
 #include <linux/dma-buf.h>
@@ -67,9 +68,21 @@ static struct sg_table *test_gem_sg_table(struct drm_gem_object *obj)
 static unsigned int test_close_ms;
 module_param_named(close_ms, test_close_ms, uint, 0644);
 
+static bool test_keep;
+module_param_named(keep, test_keep, bool, 0644);
+
+static struct drm_gem_object *test_kept;
+
 /* The handle is no more, and the file still remembers its dma-buf. */
 static void test_gem_close(struct drm_gem_object *obj, struct drm_file *file)
 {
+	if (READ_ONCE(test_keep)) {
+		WRITE_ONCE(test_keep, false);
+		drm_gem_object_get(obj);
+		obj = xchg(&test_kept, obj);
+		if (obj)
+			drm_gem_object_put(obj);
+	}
 	if (READ_ONCE(test_close_ms))
 		msleep(READ_ONCE(test_close_ms));
 }
@@ -109,9 +122,17 @@ static const struct drm_gem_object_funcs test_gem_funcs = {
 static int test_gem_dumb(struct drm_file *file, struct drm_device *dev,
 			 struct drm_mode_create_dumb *args)
 {
-	struct test_gem_object *test = kzalloc(sizeof(*test), GFP_KERNEL);
+	struct drm_gem_object *kept = xchg(&test_kept, NULL);
+	struct test_gem_object *test;
 	int ret;
 
+	if (kept) {
+		args->size = kept->size;
+		ret = drm_gem_handle_create(file, kept, &args->handle);
+		drm_gem_object_put(kept);
+		return ret;
+	}
+	test = kzalloc(sizeof(*test), GFP_KERNEL);
 	if (!test)
 		return -ENOMEM;
 	args->pitch = args->width * DIV_ROUND_UP(args->bpp, 8);
@@ -269,6 +290,8 @@ module_init(test_gem_init);
 
 static void __exit test_gem_exit(void)
 {
+	if (test_kept)
+		drm_gem_object_put(test_kept);
 	test_devices_remove();
 }
 module_exit(test_gem_exit);

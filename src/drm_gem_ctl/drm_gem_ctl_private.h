@@ -16,6 +16,7 @@
 #ifndef _DRM_GEM_CTL_PRIVATE_H
 #define _DRM_GEM_CTL_PRIVATE_H
 
+#include <linux/dma-buf.h>
 #include <linux/file.h>
 #include <linux/types.h>
 #include <drm/drm_file.h>
@@ -24,7 +25,6 @@
 
 #include <drm/drm_gem_ctl.h>
 
-struct dma_buf;
 struct drm_prime_member;
 
 /* file.c */
@@ -60,6 +60,23 @@ void gemctl_prime_rekey(struct drm_file *priv, struct drm_prime_member *member,
 struct drm_gem_object *gemctl_dmabuf_object(const struct dma_buf *dmabuf);
 int gemctl_class(struct drm_file *priv, const struct dma_buf *dmabuf,
 		 u32 *handle);
+
+/**
+ * gemctl_object_dmabuf() - the dma-buf that DRM remembers handles of an object by
+ * @obj:	an object that has a handle, which is kept
+ *
+ * An object that was imported is asked for where it came from, as DRM does: what it
+ * keeps beside that goes with its last handle, and it can get another one later.
+ *
+ * Context: any.
+ * Return: the dma-buf; NULL if it has none.
+ */
+static inline const struct dma_buf *
+gemctl_object_dmabuf(const struct drm_gem_object *obj)
+{
+	return obj->import_attach ? obj->import_attach->dmabuf :
+				    READ_ONCE(obj->dma_buf);
+}
 
 /**
  * gemctl_object_is_system_only() - can an object's memory be nothing but system

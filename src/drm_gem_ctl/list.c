@@ -48,7 +48,7 @@ static u32 gemctl_status_flags(struct drm_gem_object *obj)
 static void gemctl_entry_fill(struct drm_gem_ctl_entry *entry, u32 handle,
 			      struct drm_gem_object *obj, u32 flags)
 {
-	struct dma_buf *dmabuf = READ_ONCE(obj->dma_buf);
+	const struct dma_buf *dmabuf = gemctl_object_dmabuf(obj);
 
 	flags |= gemctl_status_flags(obj);
 	if (obj->import_attach)

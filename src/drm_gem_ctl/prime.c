@@ -143,7 +143,7 @@ static int gemctl_prime_prove(struct drm_file *priv)
 
 		spin_lock(&priv->table_lock);
 		obj = idr_find(&priv->object_idr, last);
-		match = !obj || READ_ONCE(obj->dma_buf) == member->dma_buf;
+		match = !obj || gemctl_object_dmabuf(obj) == member->dma_buf;
 		spin_unlock(&priv->table_lock);
 		if (!match)
 			return -EUCLEAN;
@@ -298,7 +298,7 @@ static struct rb_node *gemctl_dmabuf_first(struct drm_file *priv,
 bool gemctl_prime_sound(struct drm_file *priv, struct drm_prime_member *member,
 			u32 handle, const struct drm_gem_object *obj)
 {
-	const struct dma_buf *dmabuf = READ_ONCE(obj->dma_buf);
+	const struct dma_buf *dmabuf = gemctl_object_dmabuf(obj);
 	struct rb_node *rb;
 
 	lockdep_assert_held(&priv->prime.lock);
