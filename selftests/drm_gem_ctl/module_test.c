@@ -21,7 +21,7 @@ FIXTURE(module) {
 static const char * const others[] = {
 	"bufsync_test_gem_clash", "drm_gem_ctl_wrong1", "drm_gem_ctl_wrong2",
 	"drm_gem_ctl_wrong3", "drm_gem_ctl_wrong4", "drm_gem_ctl_wrong5",
-	"drm_gem_ctl_btf", "drm_gem_ctl_stub",
+	"drm_gem_ctl_btf", "drm_gem_ctl_stub", "drm_gem_ctl_newer",
 };
 
 /* What a test before this one may have left behind */
@@ -289,6 +289,53 @@ TEST_F(module, stub_says_what_is_missing)
 {
 	refuses(_metadata, self, "drm_gem_ctl_stub",
 		"drm_gem_ctl_stub: this kernel does not export drm_gem_nothing");
+}
+
+/* What each call says, of handle 1 of @drm, which is exported as @fd */
+static void newer(struct __test_metadata *_metadata, const char *parameters,
+		  int want, __u64 features, int drm, int fd)
+{
+	struct drm_gem_ctl_prime_info_args info;
+	struct drm_gem_ctl_caps caps;
+	struct drm_gem_ctl_entry entry;
+	int dev, ret;
+
+	ASSERT_EQ(0, module_load_with("drm_gem_ctl_newer", parameters));
+	dev = gem_ctl_open();
+	ASSERT_GE(dev, 0);
+	EXPECT_EQ(0, gem_caps(dev, &caps));
+	EXPECT_EQ(features, caps.out_features);
+	EXPECT_EQ(want, gem_move(dev, drm, 1, 1));
+	ret = gem_list(dev, drm, 0, &entry, 1, NULL);
+	EXPECT_EQ(want, ret == 1 ? 0 : ret);
+	EXPECT_EQ(want, gem_info(dev, drm, fd, &info));
+	EXPECT_EQ(want, gem_import_no_move(dev, drm, fd, NULL, NULL));
+	close(dev);
+	EXPECT_EQ(0, module_settle("drm_gem_ctl_newer", 0));
+	ASSERT_EQ(0, module_unload("drm_gem_ctl_newer"));
+}
+
+/* A kernel that is newer than the module knows: nothing, unless it is said to try. */
+TEST_F(module, kernel_that_is_not_known)
+{
+	struct drm_gem_ctl_caps caps;
+	int dev = gem_ctl_open(), drm = gem_open_driver("vgem"), fd;
+
+	ASSERT_EQ(0, gem_caps(dev, &caps));
+	close(dev);
+	ASSERT_EQ(0, module_settle(GEM_MODULE, 0));
+	ASSERT_EQ(0, module_unload(GEM_MODULE));
+	ASSERT_EQ(1, gem_new(drm, 1));
+	fd = gem_export(drm, 1);
+	ASSERT_GE(fd, 0);
+	newer(_metadata, "", -EOPNOTSUPP, 0, drm, fd);
+	newer(_metadata, "allow_untested=0", -EOPNOTSUPP, 0, drm, fd);
+	newer(_metadata, "allow_untested=1", 0, caps.out_features, drm, fd);
+	read_log(self);
+	EXPECT_EQ(NULL, kmsg_splat(self->log)) TH_LOG("%s", self->log);
+	/* This one takes the kernel's own ioctl for live, and says so. */
+	EXPECT_EQ(3, kmsg_lines(self->log, "is live and unsafe"))
+		TH_LOG("%s", self->log);
 }
 
 /* Where the kernel's type information can be had, the build has used it. */

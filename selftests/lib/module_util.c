@@ -54,6 +54,11 @@ static int module_file(const char *name)
 
 int module_load(const char *name)
 {
+	return module_load_with(name, "");
+}
+
+int module_load_with(const char *name, const char *parameters)
+{
 	int ret, fd;
 
 	/* Much quicker than to have the kernel read the file first. */
@@ -62,7 +67,7 @@ int module_load(const char *name)
 	fd = module_file(name);
 	if (fd < 0)
 		return -errno;
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	ret = syscall(SYS_finit_module, fd, parameters, 0) ? -errno : 0;
 	close(fd);
 	return ret;
 }

@@ -12,6 +12,8 @@
  * finit_module(), -ENOENT if there is no such file.
  */
 int module_load(const char *name);
+/* The same with parameters, NAME=VALUE and blanks between */
+int module_load_with(const char *name, const char *parameters);
 /* delete_module(), without waiting and without force */
 int module_unload(const char *name);
 bool module_loaded(const char *name);

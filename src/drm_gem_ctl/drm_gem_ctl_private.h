@@ -96,7 +96,7 @@ gemctl_object_is_system_only(const struct drm_gem_object *obj)
 }
 
 /* move.c */
-bool gemctl_move_possible(void);
+bool gemctl_kernel_known(void);
 const char *gemctl_move_drivers(void);
 
 /* The ioctls, each in the file of its subject; see main.c. */

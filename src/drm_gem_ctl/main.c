@@ -27,12 +27,12 @@ static_assert(sizeof(struct drm_gem_ctl_import_args) == 24);
 
 static u64 gemctl_features(void)
 {
-	u64 features = DRM_GEM_CTL_FEATURE_LIST |
+	u64 features = DRM_GEM_CTL_FEATURE_MOVE | DRM_GEM_CTL_FEATURE_LIST |
 		       DRM_GEM_CTL_FEATURE_PRIME_INFO |
 		       DRM_GEM_CTL_FEATURE_IMPORT_NO_MOVE;
 
-	if (gemctl_move_possible())
-		features |= DRM_GEM_CTL_FEATURE_MOVE;
+	if (!gemctl_kernel_known())
+		return 0;
 	if (BUFSYNC_GEM_TELLS_STATUS)
 		features |= DRM_GEM_CTL_FEATURE_STATUS;
 	return features;

@@ -43,17 +43,17 @@ MODULE_PARM_DESC(move_drivers,
 static bool gemctl_allow_untested;
 module_param_named(allow_untested, gemctl_allow_untested, bool, 0444);
 MODULE_PARM_DESC(allow_untested,
-		 "let MOVE work on a kernel newer than this module knows (default no)");
+		 "work on a kernel newer than this module knows (default no)");
 
 static const char * const gemctl_by_handle[] = { "i915", "vmwgfx" };
 
 /**
- * gemctl_move_possible() - does MOVE work on this kernel?
+ * gemctl_kernel_known() - has somebody looked whether DRM's members are as known?
  *
  * Context: any.
- * Return: true if it does, for the drivers of gemctl_move_drivers().
+ * Return: false if this kernel is newer, and nobody has said that it is to be tried.
  */
-bool gemctl_move_possible(void)
+bool gemctl_kernel_known(void)
 {
 #ifdef BUFSYNC_HAVE_DRM_KNOWN
 	return true;
@@ -172,7 +172,7 @@ int gemctl_move_ioctl(void __user *argp)
 		return ret;
 
 	ret = -EOPNOTSUPP;
-	if (!gemctl_move_possible() ||
+	if (!gemctl_kernel_known() ||
 	    !gemctl_driver_allowed(file.priv->minor->dev->driver->name))
 		goto put;
 	ret = -EINVAL;

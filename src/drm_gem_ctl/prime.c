@@ -160,13 +160,16 @@ static int gemctl_prime_prove(struct drm_file *priv)
  *		before this returns
  *
  * Context: process, may sleep.
- * Return: 0; -EUCLEAN if they are not what this module knows.
+ * Return: 0; -EOPNOTSUPP on a kernel that nobody has looked at; -EUCLEAN if they are
+ * not what this module knows.
  */
 int gemctl_prime_check(struct drm_file *priv)
 {
 	int ret, looks;
 
 	lockdep_assert_held(&priv->prime.lock);
+	if (!gemctl_kernel_known())
+		return -EOPNOTSUPP;
 	if (READ_ONCE(gemctl_prime_proven))
 		return 0;
 	ret = gemctl_prime_prove(priv);

@@ -22,7 +22,8 @@
  *
  *   EBADF       an fd is not open
  *   ENOTTY      unknown ioctl number, or the DRM fd is no DRM file
- *   EOPNOTSUPP  a node of an accelerator (/dev/accel), or a driver without GEM
+ *   EOPNOTSUPP  a node of an accelerator (/dev/accel), a driver without GEM, or a
+ *               kernel that is newer than this module knows
  *   ENODEV      the device has been unplugged
  *   EFAULT      the arguments, or an array that they name, cannot be read or
  *               written
@@ -102,9 +103,9 @@ struct drm_gem_ctl_caps {
  * remembers handles must be told by whoever moves them.
  *
  * Errors: EPERM without CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN in the initial user
- * namespace; EOPNOTSUPP for another driver, or on a kernel that is newer than this
- * module knows; ENOENT if there is no @handle, or it is just being created or
- * closed; EEXIST if @new_handle is in use, or just being created or closed.
+ * namespace; EOPNOTSUPP for another driver; ENOENT if there is no @handle, or it is
+ * just being created or closed; EEXIST if @new_handle is in use, or just being
+ * created or closed.
  */
 struct drm_gem_ctl_move_args {
 	__u32 size;
