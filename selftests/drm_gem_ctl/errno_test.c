@@ -171,6 +171,9 @@ TEST_F(err, list)
 		EXPECT_EQ(-EINVAL, gem_try(self->env.dev, DRM_GEM_CTL_IOC_LIST,
 					   &args)) TH_LOG("%u", wrong[i]);
 	}
+	/* The fd comes before the ranges. */
+	args.drm_fd = -1;
+	EXPECT_EQ(-EBADF, gem_try(self->env.dev, DRM_GEM_CTL_IOC_LIST, &args));
 	args = good;
 	args.entries = 8;
 	EXPECT_EQ(-EFAULT, gem_try(self->env.dev, DRM_GEM_CTL_IOC_LIST, &args));

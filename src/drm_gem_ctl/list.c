@@ -139,6 +139,11 @@ static int gemctl_page_copy(const struct gemctl_page *page, u64 to, u32 stride)
 	return 0;
 }
 
+static bool gemctl_stride_valid(u32 size)
+{
+	return size >= GEMCTL_MIN_ENTRY && size % 8 == 0 && size <= PAGE_SIZE;
+}
+
 static int gemctl_list(struct drm_gem_ctl_list_args *args)
 {
 	struct gemctl_page page = {
@@ -155,7 +160,9 @@ static int gemctl_list(struct drm_gem_ctl_list_args *args)
 	if (ret)
 		goto free;
 	/* Beyond what the table can hold there is nothing. */
-	if (args->first <= DRM_GEM_CTL_MAX_HANDLE)
+	if (!gemctl_stride_valid(args->entry_size))
+		ret = -EINVAL;
+	else if (args->first <= DRM_GEM_CTL_MAX_HANDLE)
 		ret = gemctl_page_collect(&page, file.priv, args->first);
 	gemctl_file_put(&file);
 	/* Not before: whoever fills the caller's memory could take forever. */
@@ -184,9 +191,6 @@ int gemctl_list_ioctl(void __user *argp)
 	if (usize < 0)
 		return usize;
 	if (args.flags)
-		return -EINVAL;
-	if (args.entry_size < GEMCTL_MIN_ENTRY || args.entry_size % 8 ||
-	    args.entry_size > PAGE_SIZE)
 		return -EINVAL;
 	ret = gemctl_list(&args);
 	if (ret)
