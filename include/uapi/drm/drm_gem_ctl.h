@@ -32,7 +32,9 @@
  *   E2BIG       see above, or the size is above a page
  *   ENOMEM      memory, the caller's memory cgroup included
  *   EUCLEAN     DRM's own record of which dma-bufs this file has handles for is
- *               not what this module knows. Nothing has been written.
+ *               not what this module knows. Nothing has been written. (The first
+ *               call of all may take up to seconds to find out, if handles are just
+ *               being closed.)
  *
  * and those named at each ioctl. A return value above zero never occurs.
  */
@@ -95,7 +97,8 @@ struct drm_gem_ctl_caps {
  *
  * Afterwards the object has @new_handle in place of @handle. Nobody ever sees it
  * with both or with neither. All else stays: its mappings and their offsets, its
- * name, its dma-buf; importing that dma-buf into this file gives @new_handle.
+ * name, its dma-buf; importing that dma-buf into this file gives @new_handle where it
+ * gave @handle.
  *
  * For who restores a process that had these handles. Drivers that remember
  * objects by handle must not have them changed, so it works only with those that
@@ -123,7 +126,10 @@ struct drm_gem_ctl_move_args {
 #define DRM_GEM_CTL_ENTRY_EXPORTED		(1 << 1)
 /* it has a global name (DRM_IOCTL_GEM_FLINK) */
 #define DRM_GEM_CTL_ENTRY_NAMED			(1 << 2)
-/* importing its dma-buf into this file gives this handle */
+/*
+ * importing its dma-buf into this file gives this handle, or another one that has the
+ * flag, if several of the same object have been exported
+ */
 #define DRM_GEM_CTL_ENTRY_PRIME_CACHED		(1 << 3)
 /* its memory is system memory and never anything else */
 #define DRM_GEM_CTL_ENTRY_SYSTEM_ONLY		(1 << 4)
@@ -167,8 +173,10 @@ struct drm_gem_ctl_entry {
  * @out_next:	the handle to go on with as @first, which is there unless it has
  *		been closed meanwhile; 0 if there are no more
  *
- * What one call returns was all true at one point in time. For a list as a whole
- * that is so only while nobody changes it.
+ * Which handles there are and of which objects was all true at one point in time.
+ * For a list as a whole that is so only while nobody changes it. What other files can
+ * change about an object, its name, its export, its other handles, is as it was when
+ * its entry was written.
  */
 struct drm_gem_ctl_list_args {
 	__u32 size;
@@ -210,11 +218,12 @@ struct drm_gem_ctl_list_args {
  * @out_ino:	st_ino of the dma-buf's fds
  * @out_size:	of the dma-buf, in bytes
  * @out_primary_major: of the exporting DRM device's primary node; 0 if the exporter is
- *		not known to be a DRM device
+ *		not known to be a DRM device, or is an accelerator, which has none
  * @out_primary_minor: as above
  * @out_render_major: of its render node; 0 if it has none
  * @out_render_minor: as above
- * @out_driver:	the exporting DRM driver's name, NUL-terminated; empty as above
+ * @out_driver:	the exporting DRM driver's name, NUL-terminated; empty if the exporter
+ *		is not known to be a DRM device
  * @out_exporter: the name that the exporter gave itself, NUL-terminated
  *
  * Attaches nothing, maps nothing, and takes nothing from anybody.
