@@ -22,6 +22,7 @@
 #include <bufsync/args.h>
 
 #include "drm_gem_ctl_private.h"
+#include "prime_member.h"
 
 /*
  * Drivers that export GEM objects and nothing else, but whose release() is a

@@ -47,8 +47,6 @@ void gemctl_file_put(struct gemctl_file *file);
 /* prime.c */
 int gemctl_prime_check(struct drm_file *priv);
 struct drm_prime_member *gemctl_prime_first(struct drm_file *priv, u32 handle);
-struct drm_prime_member *gemctl_prime_next(struct drm_prime_member *member);
-u32 gemctl_prime_handle(const struct drm_prime_member *member);
 struct drm_prime_member *gemctl_prime_find(struct drm_file *priv,
 					   const struct dma_buf *dmabuf);
 bool gemctl_prime_sound(struct drm_file *priv, struct drm_prime_member *member,

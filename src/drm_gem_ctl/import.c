@@ -21,6 +21,7 @@
 #include <bufsync/args.h>
 
 #include "drm_gem_ctl_private.h"
+#include "prime_member.h"
 
 /* Is @handle what this dma-buf, and no other, has been imported as? */
 static int gemctl_imported_as(struct drm_file *priv,

@@ -21,6 +21,7 @@
 #include <bufsync/args.h>
 
 #include "drm_gem_ctl_private.h"
+#include "prime_member.h"
 
 /* A handle and what it is of */
 #define GEMCTL_MIN_ENTRY	16
@@ -35,8 +36,6 @@ static u32 gemctl_status_flags(struct drm_gem_object *obj)
 	int status = bufsync_gem_status(obj);
 	u32 flags = DRM_GEM_CTL_ENTRY_STATUS;
 
-	if (status < 0)
-		return 0;
 	if (status & BUFSYNC_GEM_RESIDENT)
 		flags |= DRM_GEM_CTL_ENTRY_RESIDENT;
 	if (status & BUFSYNC_GEM_PURGEABLE)
@@ -44,65 +43,87 @@ static u32 gemctl_status_flags(struct drm_gem_object *obj)
 	return flags;
 }
 
-/* Under table_lock: the object's handle keeps its dma-buf. */
+static u64 gemctl_ino(const struct dma_buf *dmabuf)
+{
+	return file_inode(dmabuf->file)->i_ino;
+}
+
+/*
+ * Under table_lock: the object's handle keeps its dma-buf, which is what
+ * gemctl_object_dmabuf() says. For each kind of object no more is asked than needed.
+ */
 static void gemctl_entry_fill(struct drm_gem_ctl_entry *entry, u32 handle,
 			      struct drm_gem_object *obj, u32 flags)
 {
-	const struct dma_buf *dmabuf = gemctl_object_dmabuf(obj);
+	const struct dma_buf *dmabuf;
+	u64 ino = 0;
 
-	flags |= gemctl_status_flags(obj);
-	if (obj->import_attach)
+	if (obj->import_attach) {
+		ino = gemctl_ino(obj->import_attach->dmabuf);
 		flags |= DRM_GEM_CTL_ENTRY_IMPORTED;
-	else if (dmabuf)
-		flags |= DRM_GEM_CTL_ENTRY_EXPORTED;
+	} else {
+		dmabuf = READ_ONCE(obj->dma_buf);
+		if (dmabuf) {
+			ino = gemctl_ino(dmabuf);
+			flags |= DRM_GEM_CTL_ENTRY_EXPORTED;
+		}
+		if (bufsync_gem_is_shmem(obj))
+			flags |= DRM_GEM_CTL_ENTRY_SYSTEM_ONLY;
+	}
 	if (READ_ONCE(obj->name))
 		flags |= DRM_GEM_CTL_ENTRY_NAMED;
-	if (gemctl_object_is_system_only(obj))
-		flags |= DRM_GEM_CTL_ENTRY_SYSTEM_ONLY;
+	if (bufsync_gem_has_status(obj))
+		flags |= gemctl_status_flags(obj);
 	*entry = (struct drm_gem_ctl_entry) {
 		.handle = handle,
 		.flags = flags,
 		.obj_size = obj->size,
-		.dmabuf_ino = dmabuf ? file_inode(dmabuf->file)->i_ino : 0,
+		.dmabuf_ino = ino,
 		.handle_count = READ_ONCE(obj->handle_count),
 	};
 }
 
 /*
- * @member: the first from @first on; both in order of handles. The table's tree is
- * walked as idr_for_each() does: idr_get_next() begins at its root for each handle.
+ * @member: the first from @first on; both in order of handles. The table is read by the
+ * nodes of its tree: idr_get_next() begins at the root for each handle, and others
+ * that need the table spin meanwhile.
  */
 static void gemctl_page_fill(struct gemctl_page *page, struct drm_file *priv,
 			     u32 first, struct drm_prime_member *member)
 {
 	struct drm_gem_ctl_entry *entry = page->entries;
 	struct drm_gem_ctl_entry *end = entry + page->room;
+	u32 cached = gemctl_prime_handle(member), id, last;
 	struct idr *table = &priv->object_idr;
 	struct radix_tree_iter iter;
 	struct drm_gem_object *obj;
 	void __rcu **slot;
-	u32 id, flags;
 
 	lockdep_assert_held(&priv->table_lock);
 	first = max(first, table->idr_base);
-	radix_tree_for_each_slot(slot, &table->idr_rt, &iter,
-				 first - table->idr_base) {
-		/* Without an object it is just being created or closed. */
-		obj = radix_tree_deref_slot_protected(slot, &priv->table_lock);
-		if (!obj)
-			continue;
+	radix_tree_iter_init(&iter, first - table->idr_base);
+	while ((slot = radix_tree_next_chunk(&table->idr_rt, &iter, 0))) {
 		id = iter.index + table->idr_base;
-		if (entry == end) {
-			page->next = id;
-			break;
+		last = id + radix_tree_chunk_size(&iter);
+		for (; id != last; id++, slot++) {
+			/* Without an object it is just being made or closed. */
+			obj = radix_tree_deref_slot_protected(slot,
+							      &priv->table_lock);
+			if (!obj)
+				continue;
+			if (entry == end) {
+				page->next = id;
+				goto full;
+			}
+			while (cached < id) {
+				member = gemctl_prime_next(member);
+				cached = gemctl_prime_handle(member);
+			}
+			gemctl_entry_fill(entry++, id, obj, cached == id ?
+					  DRM_GEM_CTL_ENTRY_PRIME_CACHED : 0);
 		}
-		flags = 0;
-		while (member && gemctl_prime_handle(member) < id)
-			member = gemctl_prime_next(member);
-		if (member && gemctl_prime_handle(member) == id)
-			flags = DRM_GEM_CTL_ENTRY_PRIME_CACHED;
-		gemctl_entry_fill(entry++, id, obj, flags);
 	}
+full:
 	page->count = entry - page->entries;
 }
 

@@ -28,6 +28,7 @@
 #include <bufsync/args.h>
 
 #include "drm_gem_ctl_private.h"
+#include "prime_member.h"
 
 /*
  * Drivers whose objects' state does not depend on the handle. Those that are known

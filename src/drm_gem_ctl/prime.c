@@ -4,14 +4,13 @@
  *
  * A file has two trees with the same members, one by dma-buf and one by handle.
  * The trees are in a public header, their members are not: struct
- * drm_prime_member below is as in every kernel from 5.10 to 7.3. That is not
- * taken on trust. Before a member is read for the first time, the trees
+ * drm_prime_member of prime_member.h is as in every kernel from 5.10 to 7.3. That is
+ * not taken on trust. Before a member is read for the first time, the trees
  * themselves must show that they have the members that are expected
  * (gemctl_prime_prove()); before one is written, that very member must
  * (gemctl_prime_sound()). What the kernel's type information says, where there is
  * any, has decided before that whether the module loads at all.
  */
-#include <linux/build_bug.h>
 #include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/idr.h>
@@ -26,58 +25,7 @@
 #include <drm/drm_prime.h>
 
 #include "drm_gem_ctl_private.h"
-
-#ifndef GEMCTL_TEST_LAYOUT
-#define GEMCTL_TEST_LAYOUT 0
-#endif
-
-/*
- * As in drivers/gpu/drm/drm_prime.c. The variants serve the test which shows that
- * a wrong copy is refused.
- */
-struct drm_prime_member {
-#if GEMCTL_TEST_LAYOUT == 0
-	struct dma_buf *dma_buf;
-	u32 handle;
-	struct rb_node dmabuf_rb;
-	struct rb_node handle_rb;
-#elif GEMCTL_TEST_LAYOUT == 1	/* the trees swapped */
-	struct dma_buf *dma_buf;
-	u32 handle;
-	struct rb_node handle_rb;
-	struct rb_node dmabuf_rb;
-#elif GEMCTL_TEST_LAYOUT == 2	/* a word more between the trees */
-	struct dma_buf *dma_buf;
-	u32 handle;
-	struct rb_node dmabuf_rb;
-	unsigned long wrong;
-	struct rb_node handle_rb;
-#elif GEMCTL_TEST_LAYOUT == 3	/* dma-buf and handle swapped */
-	u32 handle;
-	struct dma_buf *dma_buf;
-	struct rb_node dmabuf_rb;
-	struct rb_node handle_rb;
-#elif GEMCTL_TEST_LAYOUT == 4	/* the handle a word later */
-	struct dma_buf *dma_buf;
-	u32 wrong;
-	u32 handle;
-	struct rb_node dmabuf_rb;
-	struct rb_node handle_rb;
-#elif GEMCTL_TEST_LAYOUT == 5	/* the trees swapped, and a word between */
-	struct dma_buf *dma_buf;
-	u32 handle;
-	struct rb_node handle_rb;
-	unsigned long wrong;
-	struct rb_node dmabuf_rb;
-#endif
-};
-
-#if GEMCTL_TEST_LAYOUT == 0
-/* compat/btf/check compares the same with the kernel's type information. */
-static_assert(offsetof(struct drm_prime_member, dmabuf_rb) == 16);
-static_assert(offsetof(struct drm_prime_member, handle_rb) == 40);
-static_assert(sizeof(struct drm_prime_member) == 64);
-#endif
+#include "prime_member.h"
 
 /* How many members of a file must be as expected, if it has as many */
 #define GEMCTL_PROOFS	16
@@ -90,16 +38,6 @@ static_assert(sizeof(struct drm_prime_member) == 64);
 static bool gemctl_prime_proven;
 /* A file has been looked at that often, and in vain. */
 static bool gemctl_prime_doubted;
-
-static struct drm_prime_member *by_dmabuf(struct rb_node *rb)
-{
-	return rb_entry_safe(rb, struct drm_prime_member, dmabuf_rb);
-}
-
-static struct drm_prime_member *by_handle(struct rb_node *rb)
-{
-	return rb_entry_safe(rb, struct drm_prime_member, handle_rb);
-}
 
 /* By the tree alone: what it is a part of is not read. */
 static bool gemctl_tree_has(const struct rb_root *tree,
@@ -217,30 +155,6 @@ struct drm_prime_member *gemctl_prime_first(struct drm_file *priv, u32 handle)
 		rb = rb->rb_left;
 	}
 	return found;
-}
-
-/**
- * gemctl_prime_next() - the one with the next handle
- * @member:	of a tree whose lock is held
- *
- * Context: as gemctl_prime_first().
- * Return: a member or NULL.
- */
-struct drm_prime_member *gemctl_prime_next(struct drm_prime_member *member)
-{
-	return by_handle(rb_next(&member->handle_rb));
-}
-
-/**
- * gemctl_prime_handle() - a member's handle
- * @member:	of a tree whose lock is held
- *
- * Context: any.
- * Return: the handle.
- */
-u32 gemctl_prime_handle(const struct drm_prime_member *member)
-{
-	return member->handle;
 }
 
 /**

@@ -17,14 +17,24 @@
 #define BUFSYNC_GEM_PURGEABLE		BIT(1)
 #endif
 
-/* -1 if nobody knows. Under the table_lock of a file that has it, as for fdinfo. */
+/* Of an object that has a handle: DRM has asked its funcs already. */
+static inline bool bufsync_gem_has_status(const struct drm_gem_object *obj)
+{
+#ifdef BUFSYNC_HAVE_GEM_STATUS
+	return obj->funcs->status;
+#else
+	return false;
+#endif
+}
+
+/* If it has one. Under the table_lock of a file that has it, as for fdinfo. */
 static inline int bufsync_gem_status(struct drm_gem_object *obj)
 {
 #ifdef BUFSYNC_HAVE_GEM_STATUS
-	if (obj->funcs && obj->funcs->status)
-		return obj->funcs->status(obj);
+	return obj->funcs->status(obj);
+#else
+	return 0;
 #endif
-	return -1;
 }
 
 #endif /* _BUFSYNC_COMPAT_DRM_DRM_GEM_H */

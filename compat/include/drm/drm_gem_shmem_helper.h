@@ -8,9 +8,10 @@
 #ifdef BUFSYNC_HAVE_GEM_SHMEM
 #include_next <drm/drm_gem_shmem_helper.h>
 
+/* Of an object that has, or had, a handle: DRM has asked its funcs already. */
 static inline bool bufsync_gem_is_shmem(const struct drm_gem_object *obj)
 {
-	return obj->funcs && obj->funcs->vm_ops == &drm_gem_shmem_vm_ops;
+	return obj->funcs->vm_ops == &drm_gem_shmem_vm_ops;
 }
 #else
 #include <drm/drm_gem.h>
