@@ -22,6 +22,7 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <unistd.h>
 #include <sys/syscall.h>
@@ -193,6 +194,22 @@ static int answer_list(int fd, void *arg)
 	return -1;
 }
 
+/* ioctl() is no cancellation point of POSIX, but open() and close() are. */
+static int answer(int fd, unsigned long request, void *arg)
+{
+	int state, ret;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	if (request == DRM_IOCTL_GEM_CHANGE_HANDLE)
+		ret = change_handle(fd, arg);
+	else if (request == DRM_IOCTL_PRIME_FD_TO_HANDLE)
+		ret = import_no_move(fd, arg);
+	else
+		ret = answer_list(fd, arg);
+	pthread_setcancelstate(state, &state);
+	return ret;
+}
+
 /* libc's request is an unsigned long; only 32 bits of it reach the kernel. */
 __attribute__((visibility("default")))
 int ioctl(int fd, unsigned long request, ...)
@@ -206,12 +223,10 @@ int ioctl(int fd, unsigned long request, ...)
 	va_end(ap);
 
 	request = (unsigned int)request;
-	if (request == DRM_IOCTL_GEM_CHANGE_HANDLE)
-		ret = change_handle(fd, arg);
-	else if (request == DRM_IOCTL_PRIME_FD_TO_HANDLE)
-		ret = import_no_move(fd, arg);
-	else if (request == DRM_IOCTL_AMDGPU_GEM_LIST_HANDLES)
-		ret = answer_list(fd, arg);
+	if (request == DRM_IOCTL_GEM_CHANGE_HANDLE ||
+	    request == DRM_IOCTL_PRIME_FD_TO_HANDLE ||
+	    request == DRM_IOCTL_AMDGPU_GEM_LIST_HANDLES)
+		ret = answer(fd, request, arg);
 	if (ret == NOT_OURS) {
 		errno = error;
 		return next_ioctl(fd, request, arg);

@@ -172,6 +172,37 @@ static void threads(void)
 	printf("%lu\n", wrong);
 }
 
+static int cancelled, returned;
+
+static void *cancelled_run(void *arg)
+{
+	struct change_handle there = { 1, 1001 }, back = { 1001, 1 };
+	struct drm_prime_handle prime = { .fd = -1, .flags = 1 };
+
+	while (!__atomic_load_n(&cancelled, __ATOMIC_ACQUIRE))
+		;
+	returned += !ioctl(drm, CHANGE_HANDLE, &there);
+	returned += !ioctl(drm, CHANGE_HANDLE, &back);
+	returned += ioctl(drm, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime) == -1;
+	pthread_testcancel();
+	returned = -1;
+	return arg;
+}
+
+/* A thread that is to end only where POSIX says, of which ioctl() is no place */
+static void cancel(void)
+{
+	pthread_t id;
+	void *result;
+
+	if (pthread_create(&id, NULL, cancelled_run, NULL))
+		exit(1);
+	pthread_cancel(id);
+	__atomic_store_n(&cancelled, 1, __ATOMIC_RELEASE);
+	pthread_join(id, &result);
+	printf("%d %d\n", result == PTHREAD_CANCELED, returned);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 3)
@@ -189,6 +220,8 @@ int main(int argc, char **argv)
 		others();
 	else if (!strcmp(argv[1], "threads"))
 		threads();
+	else if (!strcmp(argv[1], "cancel"))
+		cancel();
 	else
 		return 2;
 	return 0;

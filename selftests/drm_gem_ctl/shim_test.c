@@ -195,6 +195,12 @@ TEST_F(shim, threads)
 		EXPECT_TRUE(gem_filled(self->drm, i, PAGE, i));
 }
 
+TEST_F(shim, thread_that_is_cancelled)
+{
+	ASSERT_STREQ("1 3\n", run(SHIMMED, SHIM, "cancel %d", self->drm));
+	EXPECT_TRUE(gem_filled(self->drm, 1, PAGE, 1));
+}
+
 /* Imports an object of @driver into a fresh file; with bit 0, and by the module. */
 static void import_compared(struct __test_metadata *_metadata, int ctl,
 			    const char *driver, int expected)
