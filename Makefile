@@ -86,7 +86,7 @@ install-files:
 	install -m 644 include/user/bufsync/*.h $(DESTDIR)$(includedir)/bufsync
 	install -d $(DESTDIR)$(sbindir)
 	install -m 755 tools/bufsync-vfio tools/bufsync-virtio-gpu-check \
-		$(DESTDIR)$(sbindir)
+		tools/bufsync-gem-check $(DESTDIR)$(sbindir)
 	@set -e; if printf '#include <%s>\n' stdlib.h drm/amdgpu_drm.h | \
 		$(CC) $(CPPFLAGS) -E - >/dev/null 2>&1; then \
 		install -d $(DESTDIR)$(libdir)/bufsync; \
@@ -107,7 +107,8 @@ uninstall-files:
 	rm -rf $(DESTDIR)$(libdir)/bufsync
 	rm -rf $(DESTDIR)$(includedir)/bufsync
 	rm -f $(DESTDIR)$(sbindir)/bufsync-vfio \
-		$(DESTDIR)$(sbindir)/bufsync-virtio-gpu-check
+		$(DESTDIR)$(sbindir)/bufsync-virtio-gpu-check \
+		$(DESTDIR)$(sbindir)/bufsync-gem-check
 	set -e; for f in etc/udev/*.rules; do \
 		rm -f $(DESTDIR)$(udevdir)/"$${f##*/}"; done
 	set -e; for f in etc/modules-load.d/*.conf; do \
