@@ -126,18 +126,29 @@ TEST_F(unpriv, nobody)
 	EXPECT_EQ(1, gem_count(self->env.dev, self->drm));
 }
 
-TEST_F(unpriv, checkpoint_restore)
+static void permitted(struct __test_metadata *_metadata,
+		      FIXTURE_DATA(unpriv) *self, int cap)
 {
 	struct drm_gem_ctl_entry entry;
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		drop_all_but(CAP_CHECKPOINT_RESTORE);
+		drop_all_but(cap);
 		_exit(gem_move(gem_ctl_open(), self->drm, 1, 2) ? 1 :
 		      gem_move(self->env.dev, self->drm, 2, 3) ? 2 : 0);
 	}
 	expect_child(_metadata, pid);
 	EXPECT_EQ(0, gem_entry(self->env.dev, self->drm, 3, &entry));
+}
+
+TEST_F(unpriv, checkpoint_restore)
+{
+	permitted(_metadata, self, CAP_CHECKPOINT_RESTORE);
+}
+
+TEST_F(unpriv, sys_admin)
+{
+	permitted(_metadata, self, CAP_SYS_ADMIN);
 }
 
 TEST_F(unpriv, another_capability)
