@@ -289,8 +289,8 @@ bufsync_amdgpu_list_native(int drm,
  * @entries:	gets an array to be freed with free(), handles ascending
  * @count:	gets its length
  *
- * amdgpu's own up to Linux 7.3 fills alignment with pages where its header says
- * bytes. That is passed on as it is.
+ * amdgpu's own fills alignment with pages as it was merged for Linux 6.18, where its
+ * header says bytes, and with bytes in Linux 7.3. That is passed on as it is.
  *
  * Return: 0, or -1 and errno: as bufsync_amdgpu_list_built(), and EINVAL if there is
  * neither
