@@ -4,6 +4,7 @@
  * after the driver is there. (scripts/livepatch-test has one that does.)
  */
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "module_util.h"
 
 #define PATCH	"virtio_gpu_resv_fix"
+#define CHECK	"bufsync-virtio-gpu-check"
 
 static void refused(struct __test_metadata *_metadata)
 {
@@ -47,7 +49,7 @@ static bool affected(void)
 {
 	char text[512];
 
-	return command_run("bufsync-virtio-gpu-check", text, sizeof(text)) == 1;
+	return command_run(CHECK, text, sizeof(text)) == 1;
 }
 
 TEST(refuses)
@@ -64,6 +66,31 @@ TEST(refuses_with_the_driver)
 	if (module_probe("virtio-gpu"))
 		SKIP(return, "no virtio-gpu");
 	refused(_metadata);
+}
+
+/* The program's status and text for a made-up module of Linux 6.1.5 */
+static int check(const char *environment, char *text, size_t size)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "%s; %s MODROOT=$d %s 6.1.5; %s",
+		 "d=$(mktemp -d); mkdir -p $d/6.1.5/updates; echo x >$d/6.1.5/updates/virtio-gpu.ko",
+		 environment, CHECK, "ret=$?; rm -r $d; exit $ret");
+	return command_run(command, text, size);
+}
+
+/* 1 is a kernel with the bug, and nothing else is. */
+TEST(check_that_fails)
+{
+	char text[512];
+
+	EXPECT_EQ(1, check("", text, sizeof(text))) TH_LOG("%s", text);
+	EXPECT_EQ(2, check("TMPDIR=/nonexistent", text, sizeof(text)))
+		TH_LOG("%s", text);
+	/* No octal number, and before the repair */
+	EXPECT_EQ(2, command_run(CHECK " 6.1.09", text, sizeof(text)))
+		TH_LOG("%s", text);
+	EXPECT_NE(NULL, strstr(text, "from before")) TH_LOG("%s", text);
 }
 
 TEST_HARNESS_MAIN
