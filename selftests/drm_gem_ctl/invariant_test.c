@@ -283,4 +283,45 @@ TEST_F(prime, exported_by_another)
 	close(other);
 }
 
+/*
+ * An object with several handles in one file, each of which has been exported: DRM
+ * remembers all of them for the one dma-buf, and an import gives one of them.
+ */
+TEST_F(prime, exported_by_each_handle)
+{
+	uint32_t handles[8], name, handle;
+	int i, fd, n = 8;
+
+	if (self->dmabuf < 0)
+		SKIP(return, "bochs exports nothing before 6.6");
+	ASSERT_EQ(0, gem_flink(self->drm, self->handle, &name));
+	handles[0] = self->handle;
+	for (i = 1; i < n; i++) {
+		ASSERT_EQ(0, gem_open_name(self->drm, name, &handles[i]));
+		fd = gem_export(self->drm, handles[i]);
+		ASSERT_GE(fd, 0);
+		EXPECT_EQ(self->ino, inode_of(fd));
+		close(fd);
+	}
+	for (i = 0; variant->moved && i < n; i++) {
+		EXPECT_EQ(0, gem_move(self->env.dev, self->drm, handles[i],
+				      100 - i));
+		handles[i] = 100 - i;
+	}
+	for (; n; n--) {
+		ASSERT_EQ(0, gem_import(self->drm, self->dmabuf, &handle));
+		ASSERT_EQ(0, gem_import_no_move(self->env.dev, self->drm,
+						self->dmabuf, &name, NULL));
+		EXPECT_EQ(handle, name);
+		EXPECT_EQ(n, gem_count(self->env.dev, self->drm));
+		for (i = 0; i < n - 1 && handles[i] != handle; i++)
+			;
+		EXPECT_EQ(handle, handles[i]);
+		handles[i] = handles[n - 1];
+		ASSERT_EQ(0, gem_close(self->drm, handle));
+	}
+	close(self->dmabuf);
+	EXPECT_TRUE(dmabuf_gone(self->ino));
+}
+
 TEST_HARNESS_MAIN
