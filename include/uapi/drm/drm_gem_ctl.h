@@ -145,7 +145,8 @@ struct drm_gem_ctl_move_args {
  * @obj_size:	of the object, in bytes
  * @dmabuf_ino:	st_ino of its dma-buf's fds, 0 if it has none. Two objects with
  *		the same number, in any file or process, share memory.
- * @handle_count: handles of this object in all files
+ * @handle_count: handles of this object in all files, as DRM counts them: kernels
+ *		whose framebuffers keep handles alive count those too
  * @pad:	0
  */
 struct drm_gem_ctl_entry {
