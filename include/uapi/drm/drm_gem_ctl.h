@@ -16,7 +16,9 @@
  * ------------------------------
  *
  * Checks come in this order: copy of the arguments, flags and padding, permission,
- * fds, ranges. A call that fails has changed nothing, but for ESTALE.
+ * fds, ranges. A call that fails has changed nothing, but for ESTALE, and for an
+ * import whose arguments another thread takes out of memory in the middle of the
+ * call: EFAULT, and the handle stays.
  *
  * Errors:
  *
