@@ -118,9 +118,9 @@ static int mheap_transfer_pages(struct dma_buf *dmabuf,
 				buffer->len >> PAGE_SHIFT, MHEAP_PAGES_DIRTY);
 	if (ret)
 		return ret;
+	/* Without, the old one would go on to say who is charged. */
 	x.name = record ? mheap_buffer_name(record) : NULL;
-
-	ret = mheap_exchange(dmabuf, &x);
+	ret = record && !x.name ? -ENOMEM : mheap_exchange(dmabuf, &x);
 	mheap_pages_free(&x.pages);
 	kfree(x.name);
 	if (ret)
