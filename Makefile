@@ -20,7 +20,8 @@ help:
 	@echo '  make check      all selftests on all kernels; KERNELS="6.1 7.3" takes some,'
 	@echo '                  KERNELS=host the kernel that runs here'
 	@echo '  make matrix     the same with the extra rows (PREEMPT_RT, 6.18) and livepatch'
-	@echo '  make check-debug  the same on a kernel with KASAN, lockdep, kmemleak ...'
+	@echo '  make check-debug  the same on a kernel with KASAN, lockdep, kmemleak ..., and'
+	@echo '                  whether those see a bug'
 	@echo '  make bench      instructions per operation against the stock paths'
 	@echo '  make lint       checkpatch, W=1, sparse, shellcheck, codespell, house rules'
 	@echo '  scripts/vm      run a command, or a shell, in a guest'
@@ -46,7 +47,7 @@ matrix:
 	@scripts/check --all $(KERNELS)
 
 check-debug:
-	@scripts/check debug
+	@scripts/check debug detectors
 
 bench:
 	@scripts/bench $(KERNELS)

@@ -65,6 +65,17 @@ results_splats() {
 	fi
 }
 
+# results_guest ROW DIR: all that the kernel of a boot has said, as results.
+results_guest() {
+	results_splats "$2"
+	if [[ $1 == debug && ! -e $2/kmemleak ]]; then
+		printf 'fail\tkernel:kmemleak\tnot scanned\n'
+	elif [[ -s $2/kmemleak ]]; then
+		printf 'fail\tkernel:kmemleak\t%s\n' "$(head -n 40 "$2/kmemleak" |
+			tr '\t' ' ' | awk '{ printf "%s\\n", $0 }')"
+	fi
+}
+
 results_count() {	# DIR STATUS
 	grep -c "^$2	" "$1/results" || true
 }
