@@ -22,6 +22,7 @@ help:
 	@echo '  make matrix     the same with the extra rows (PREEMPT_RT, 6.18) and livepatch'
 	@echo '  make check-debug  the same on a kernel with KASAN, lockdep, kmemleak ..., and'
 	@echo '                  whether those see a bug'
+	@echo '  make coverage   which lines of the modules the selftests run'
 	@echo '  make bench      instructions per operation against the stock paths'
 	@echo '  make lint       checkpatch, W=1, sparse, shellcheck, codespell, house rules'
 	@echo '  scripts/vm      run a command, or a shell, in a guest'
@@ -36,7 +37,7 @@ help:
 	@echo '  make clean              remove what that made'
 	@echo '  make install-files DESTDIR=DIR   what make install puts beside the modules'
 
-.PHONY: demo check matrix check-debug bench lint install uninstall
+.PHONY: demo check matrix check-debug coverage bench lint install uninstall
 demo:
 	@scripts/demo
 
@@ -48,6 +49,9 @@ matrix:
 
 check-debug:
 	@scripts/check debug detectors
+
+coverage:
+	@scripts/coverage
 
 bench:
 	@scripts/bench $(KERNELS)

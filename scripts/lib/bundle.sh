@@ -6,6 +6,10 @@
 # A layer belongs to one content of the tree, one kernel and one root, and is
 # never changed once made: other trees and rows can be built and booted at the
 # same time.
+#
+# With BUNDLE_GCOV set the modules count what of them runs (scripts/coverage), and
+# their source and the compiler's notes stay in the layer, in /usr/src/bufsync-VERSION.
+# dkms would throw the notes away.
 
 BUNDLE_PATHS='dkms.conf Makefile LICENSE src include compat etc tools'
 
@@ -42,21 +46,34 @@ bundle_copy() {	# bundle_copy DIR
 	(cd "$TREE" && bundle_files | xargs -0 -r cp --parents --preserve=mode -t "$1")
 }
 
+# shellcheck disable=SC2016 # the inner shells'
+BUNDLE_INSTALL='
+	dkms add "bufsync/$2"
+	dkms install "bufsync/$2" -k "$1" || {
+		cat "/var/lib/dkms/bufsync/$2/build/make.log"
+		exit 1
+	}'
+
+# Threads that count at the same time must not lose what the other one counted: a
+# count that is derived from two others would be wrong.
+# shellcheck disable=SC2016
+BUNDLE_INSTALL_GCOV='
+	make -j"$(nproc)" -C "/usr/src/bufsync-$2/src" KDIR="/lib/modules/$1/build" \
+		GCOV_PROFILE=y KCFLAGS=-fprofile-update=prefer-atomic modules
+	install -D -m 644 -t "/lib/modules/$1/updates/dkms" "/usr/src/bufsync-$2"/src/*.ko
+	depmod "$1"'
+
 bundle_build() {	# bundle_build LAYER
-	local layer=$1 src=$1.src rc=0
+	local layer=$1 src=$1.src rc=0 how=BUNDLE_INSTALL${BUNDLE_GCOV:+_GCOV}
 	bundle_copy "$src"
 	rm -rf "$layer.tmp"
 	# shellcheck disable=SC2016 # the inner shell's
 	ns_run -l "$KERNEL_DIR/fs" -l "$ROOT" -u "$layer.tmp" -b "$src=/run/tree" -- \
 		sh -ec '
 		cp -r --preserve=mode /run/tree "/usr/src/bufsync-$2"
-		dkms add "bufsync/$2"
-		dkms install "bufsync/$2" -k "$1" || {
-			cat "/var/lib/dkms/bufsync/$2/build/make.log"
-			exit 1
-		}
+		eval "$3"
 		make -s -C "/usr/src/bufsync-$2" install-files DESTDIR=
-		' sh "$KERNEL_RELEASE" "$(bundle_version)" || rc=$?
+		' sh "$KERNEL_RELEASE" "$(bundle_version)" "${!how}" || rc=$?
 	rm -rf "$src"
 	((rc == 0)) || { rm -rf "$layer.tmp"; return "$rc"; }
 	rm -rf "$layer.tmp/work"
@@ -76,8 +93,10 @@ bundle_prune() {
 }
 
 bundle_ensure_locked() {
+	local text='dkms install'
+	[[ ! ${BUNDLE_GCOV-} ]] || text='modules that count'
 	if [[ ! -d $BUNDLE_LAYER ]]; then
-		step "dkms install for $KERNEL_RELEASE" bundle_build "$BUNDLE_LAYER"
+		step "$text for $KERNEL_RELEASE" bundle_build "$BUNDLE_LAYER"
 		bundle_prune
 	fi
 	touch "$BUNDLE_LAYER"
@@ -88,6 +107,7 @@ bundle_ensure() {
 	[[ -e $TREE/dkms.conf ]] || die "no dkms.conf in $TREE: nothing to install"
 	mkdir -p "$CACHE/layers"
 	BUNDLE_LAYER=$CACHE/layers/$KERNEL_RELEASE-$(hash_of "$(bundle_key)" "$ROOT_KEY" "$KERNEL_KEY" \
-		"$(sha256sum <"$KERNEL_DIR/fs/usr/lib/modules/$KERNEL_RELEASE/modules.dep")")
+		"$(sha256sum <"$KERNEL_DIR/fs/usr/lib/modules/$KERNEL_RELEASE/modules.dep")" \
+		${BUNDLE_GCOV:+"$BUNDLE_INSTALL_GCOV"})
 	locked "layer-${BUNDLE_LAYER##*/}" bundle_ensure_locked
 }

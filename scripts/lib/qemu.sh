@@ -6,7 +6,7 @@
 # VM_RUN is the run directory, exported read-write to the guest as /run/vm:
 #   settings, argv, guest-init    in: see scripts/guest-init
 #   console.log                   the kernel's console
-#   up, rc, dmesg                 from the guest
+#   up, rc, dmesg, gcov/          from the guest
 #   booted                        from the guest: nothing of ours has run yet
 #   ivshmem                       the memory of one of the guest's devices
 #   qmp.sock                      QEMU's monitor, which the guest is connected to
@@ -146,6 +146,7 @@ qemu_prepare() {	# qemu_prepare MODE [COMMAND...]
 	[[ $1 != shell ]] || VM_SHELL=1
 	rm -f "$VM_RUN"/{booted,up,rc,dmesg,tainted,kmemleak,result,console.log} \
 		"$VM_RUN"/{out.fifo,err.fifo,ivshmem,qmp.sock}
+	rm -rf "$VM_RUN/gcov"
 	truncate -s 4M "$VM_RUN/ivshmem"
 	printf '%s=%q\n' mode "$1" token "$VM_TOKEN" modules "$VM_MODULES" \
 		share "${VM_SHARE:+yes}" timeout "$VM_TIMEOUT" >"$VM_RUN/settings"

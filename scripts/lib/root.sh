@@ -11,6 +11,7 @@ ROOT_SUITES='trixie trixie-backports bookworm'
 ROOT_PKGS_build='mount dkms gcc libc6-dev make kmod openssl cpio zstd busybox-static
 	libelf1t64 libdrm-dev systemd-standalone-sysusers udev qemu-system-x86'
 ROOT_PKGS_test='rsync libbpf-dev'
+ROOT_PKGS_coverage='gcovr'
 ROOT_PKGS_lint='sparse shellcheck codespell perl'
 ROOT_PKGS_kernel='bc bison flex libelf-dev libssl-dev rsync xz-utils'
 
