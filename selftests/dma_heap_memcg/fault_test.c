@@ -135,7 +135,7 @@ TEST_F(fault, few_if_aligned)
 	}
 	if (kernel_is_row()) {
 		EXPECT_TRUE(large);
-		EXPECT_EQ(can, kernel_at_least(6, 12) && !kernel_is_realtime());
+		EXPECT_EQ(can, kernel_maps_huge());
 	}
 
 	p = buf_map_at(self->buf, PROT_READ | PROT_WRITE, 0);

@@ -257,6 +257,16 @@ bool kernel_is_realtime(void)
 	return strstr(name.version, "PREEMPT_RT");
 }
 
+bool kernel_has_thp(void)
+{
+	return !access("/sys/kernel/mm/transparent_hugepage", F_OK);
+}
+
+bool kernel_maps_huge(void)
+{
+	return kernel_at_least(6, 12) && kernel_has_thp();
+}
+
 unsigned long taint_bits(void)
 {
 	FILE *f = fopen("/proc/sys/kernel/tainted", "re");

@@ -46,6 +46,10 @@ bool kernel_at_least(int major, int minor);
 bool kernel_is_row(void);
 bool kernel_is_debug(void);
 bool kernel_is_realtime(void);
+/* Transparent huge pages, which a kernel without does not map devices by either */
+bool kernel_has_thp(void);
+/* Do page tables have large entries of what is mapped by frames? */
+bool kernel_maps_huge(void);
 
 /* Bits D (oops) and W (warning) of the kernel's taint */
 unsigned long taint_bits(void);

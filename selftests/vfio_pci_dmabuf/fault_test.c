@@ -29,7 +29,7 @@ FIXTURE_SETUP(fault)
 	ASSERT_TRUE(fill(self->bar, KNOWN / PAGE, SEED));
 	self->huge = info_of(self->dev, -1).out_features &
 		     VFIO_DMABUF_FEATURE_BIT_HUGE;
-	ASSERT_EQ(kernel_at_least(6, 12), self->huge);
+	ASSERT_EQ(kernel_maps_huge(), self->huge);
 }
 
 FIXTURE_TEARDOWN(fault)

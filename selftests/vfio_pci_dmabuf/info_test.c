@@ -42,7 +42,7 @@ TEST_F(info, of_the_device)
 
 	EXPECT_EQ(VFIO_DMABUF_VERSION, was->out_version);
 	EXPECT_EQ(0, was->out_features & ~known);
-	EXPECT_EQ(kernel_at_least(6, 12) ? VFIO_DMABUF_FEATURE_BIT_HUGE : 0,
+	EXPECT_EQ(kernel_maps_huge() ? VFIO_DMABUF_FEATURE_BIT_HUGE : 0,
 		  was->out_features & VFIO_DMABUF_FEATURE_BIT_HUGE);
 	EXPECT_NE(0, was->out_features & VFIO_DMABUF_FEATURE_BIT_WC);
 	EXPECT_EQ(VFIO_DMABUF_ALIAS_REVOKE, was->out_revoke_alias);
@@ -146,7 +146,7 @@ TEST_F(info, faults)
 		EXPECT_TRUE(alive(p + i * PAGE));
 	n = INFO_OF(self->dev, other, out_slice_faults);
 	/* one each, or a window at once */
-	EXPECT_EQ(kernel_at_least(6, 12) ? 3 : 1, n);
+	EXPECT_EQ(kernel_maps_huge() ? 3 : 1, n);
 	EXPECT_EQ(faults + n, INFO_OF(self->dev, -1, out_faults));
 	EXPECT_EQ(0, INFO_OF(self->dev, self->fd, out_slice_faults));
 	for (i = 0; i < 3; i++)
