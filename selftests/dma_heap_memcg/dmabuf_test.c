@@ -36,6 +36,44 @@ FIXTURE_TEARDOWN(dmabuf)
 	heap_env_teardown(_metadata, &self->env);
 }
 
+/*
+ * Nobody may, but somebody does (KVM did) take a reference to a page of a dma-buf: of
+ * its block that page is left, and charged, and nothing else.
+ */
+TEST_F(dmabuf, a_page_that_is_held)
+{
+	const int64_t size = MIB(8);
+	int td = td_open(), other, buf, dir;
+	struct cg held;
+	char *p;
+
+	ASSERT_GE(td, 0);
+	ASSERT_EQ(0, cg_new(&held, &self->env.top, "held"));
+	dir = cg_open(&held, 0);
+	memory_compact();
+	buf = heap_alloc(self->env.dev, size, dir);
+	ASSERT_GE(buf, 0);
+	ASSERT_EQ(0, td_import(td, buf, TD_BOTH));
+	ASSERT_EQ(0, td_sg_fill(td, 0, size, 0x5a5a));
+	ASSERT_EQ(0, td_hold(td, 0));
+	ASSERT_EQ(0, td_release(td));
+	EXPECT_TRUE(cg_charged(&held, size));
+	close(buf);
+	EXPECT_TRUE(cg_charged(&held, 0));
+	/* It is used by others again. */
+	other = heap_alloc(self->env.dev, size, dir);
+	ASSERT_GE(other, 0);
+	p = buf_map(other, PROT_READ | PROT_WRITE);
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_TRUE(buf_is_zero(p, size));
+	buf_fill(p, size, 3);
+	close(td);
+	EXPECT_EQ(0, buf_differs(p, size, 3));
+	munmap(p, size);
+	close(other);
+	EXPECT_TRUE(cg_charged(&held, 0));
+}
+
 static const uint64_t accesses[] = {
 	DMA_BUF_SYNC_READ, DMA_BUF_SYNC_WRITE, DMA_BUF_SYNC_RW,
 };

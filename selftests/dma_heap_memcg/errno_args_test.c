@@ -260,6 +260,7 @@ TEST_F(args, readonly_arguments)
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct dma_heap_memcg_grant_args *grant = (void *)args;
 	struct dma_heap_memcg_query_args *query = (void *)args;
+	struct dma_heap_memcg_caps *caps = (void *)args;
 	int dev = self->e.env.dev;
 
 	ASSERT_NE(MAP_FAILED, args);
@@ -275,6 +276,11 @@ TEST_F(args, readonly_arguments)
 	query->charge_fd = self->e.dir;
 	ASSERT_EQ(0, mprotect(args, PAGE, PROT_READ));
 	EXPECT_ERROR(EFAULT, try(dev, DMA_HEAP_MEMCG_IOC_QUERY, args));
+	ASSERT_EQ(0, mprotect(args, PAGE, PROT_READ | PROT_WRITE));
+	memset(args, 0, PAGE);
+	caps->size = sizeof(*caps);
+	ASSERT_EQ(0, mprotect(args, PAGE, PROT_READ));
+	EXPECT_ERROR(EFAULT, try(dev, DMA_HEAP_MEMCG_IOC_CAPS, args));
 }
 
 /* Sizes: too short, longer with zeroes, longer and dirty, above a page */

@@ -64,6 +64,11 @@ int td_release(int td)
 	return td_unmap(td) ?: td_detach(td);
 }
 
+int td_hold(int td, uint64_t offset)
+{
+	return so_try(td, TEST_DMABUF_HOLD, &offset);
+}
+
 int td_vmap(int td, int dmabuf)
 {
 	return so_try(td, TEST_DMABUF_VMAP, FD_ARG(dmabuf));

@@ -29,6 +29,8 @@ int td_import(int td, int dmabuf, int direction);
 int td_release(int td);
 int td_vmap(int td, int dmabuf);
 int td_vunmap(int td);
+/* Keeps a reference to that page of what is mapped until @td is closed. */
+int td_hold(int td, uint64_t offset);
 
 /*
  * Fills with @value, or sums up 64-bit words: through the addresses that the

@@ -42,6 +42,7 @@ struct test_file {
 	enum dma_data_direction dir;
 	struct dma_buf *vmapped;	/* referenced, or NULL */
 	struct iosys_map map;	/* where */
+	struct page *held;	/* with a reference, or NULL */
 };
 
 static struct platform_device *test_importer;
@@ -244,6 +245,32 @@ static int test_access(struct test_file *tf, void __user *argp, bool sg,
 	return ret;
 }
 
+static int test_hold(struct test_file *tf, const u64 __user *argp)
+{
+	struct sg_dma_page_iter iter;
+	phys_addr_t phys;
+	u64 offset;
+
+	if (get_user(offset, argp))
+		return -EFAULT;
+	if (!tf->sgt || tf->held)
+		return -EINVAL;
+	for_each_sgtable_dma_page(tf->sgt, &iter, 0) {
+		if (offset >= PAGE_SIZE) {
+			offset -= PAGE_SIZE;
+			continue;
+		}
+		phys = dma_to_phys(&test_importer->dev,
+				   sg_page_iter_dma_address(&iter));
+		if (!pfn_valid(PHYS_PFN(phys)))
+			return -EIO;
+		tf->held = pfn_to_page(PHYS_PFN(phys));
+		get_page(tf->held);
+		return 0;
+	}
+	return -EINVAL;
+}
+
 static long test_ioctl_locked(struct test_file *tf, unsigned int cmd,
 			      unsigned long arg)
 {
@@ -266,6 +293,8 @@ static long test_ioctl_locked(struct test_file *tf, unsigned int cmd,
 		return test_access(tf, argp, true, true);
 	case TEST_DMABUF_SG_SUM:
 		return test_access(tf, argp, true, false);
+	case TEST_DMABUF_HOLD:
+		return test_hold(tf, argp);
 	case TEST_DMABUF_VMAP_FILL:
 		return test_access(tf, argp, false, true);
 	case TEST_DMABUF_VMAP_SUM:
@@ -304,6 +333,8 @@ static int test_release(struct inode *inode, struct file *file)
 	test_vunmap(tf);
 	test_unmap(tf);
 	test_detach(tf);
+	if (tf->held)
+		put_page(tf->held);
 	kfree(tf);
 	return 0;
 }

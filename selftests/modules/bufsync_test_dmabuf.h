@@ -36,6 +36,11 @@ struct test_dmabuf_access_args {
 /* through the pages of the mapped table, as the device would */
 #define TEST_DMABUF_SG_FILL	_IOW('Z', 0x46, struct test_dmabuf_access_args)
 #define TEST_DMABUF_SG_SUM	_IOWR('Z', 0x47, struct test_dmabuf_access_args)
+/*
+ * A reference to the page at this offset of the mapped table, which is kept until the
+ * file is closed, whatever happens to the dma-buf
+ */
+#define TEST_DMABUF_HOLD	_IOW('Z', 0x4a, __u64)
 /* through the kernel's mapping */
 #define TEST_DMABUF_VMAP_FILL	_IOW('Z', 0x48, struct test_dmabuf_access_args)
 #define TEST_DMABUF_VMAP_SUM	_IOWR('Z', 0x49, struct test_dmabuf_access_args)

@@ -243,6 +243,21 @@ TEST_F(batch, cancel_after_firing)
 				     NULL));
 }
 
+/* More than are freed at a time: there is nothing to cancel, and none is lost. */
+TEST_F(batch, cancel_after_many_have_fired)
+{
+	uint32_t id;
+	int i;
+
+	ASSERT_EQ(0, tf_add(self->env.tf, self->env.dev, self->so, 1, 0, &id));
+	for (i = 0; i < 1000; i++)
+		ASSERT_EQ(0, watch(self, 1, 0));
+	ASSERT_EQ(0, tf_signal(self->env.tf, id));
+	EXPECT_EQ(-ENOENT, so_cancel(self->env.dev, self->so, self->efd, 0,
+				     ANY_POINT, NULL));
+	EXPECT_EQ(1000, efd_take(self->efd));
+}
+
 /* This syncobj, this eventfd, this point, and nothing else */
 TEST_F(batch, cancel_is_exact)
 {

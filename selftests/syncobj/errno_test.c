@@ -286,6 +286,7 @@ TEST_F(errors, arrays_fault)
 /* Written to only: QUERY and STATUS into memory that may only be read */
 TEST_F(errors, readonly_results)
 {
+	struct syncobj_caps *caps;
 	void *ro = mmap(NULL, self->env.page, PROT_READ,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct syncobj_wait_args *wait;
@@ -301,6 +302,13 @@ TEST_F(errors, readonly_results)
 	wait->count = 1;
 	ASSERT_EQ(0, mprotect(wait, self->env.page, PROT_READ));
 	EXPECT_EQ(-EFAULT, so_try(self->env.dev, SYNCOBJ_IOC_WAIT, wait));
+
+	caps = mmap(NULL, self->env.page, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, caps);
+	caps->size = sizeof(*caps);
+	ASSERT_EQ(0, mprotect(caps, self->env.page, PROT_READ));
+	EXPECT_EQ(-EFAULT, so_try(self->env.dev, SYNCOBJ_IOC_CAPS, caps));
 }
 
 /* One bad fd among good ones, at each place: nothing has changed. */
