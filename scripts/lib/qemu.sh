@@ -33,7 +33,8 @@ VM_THREADS=${VM_THREADS:-single}
 # The test machine, the same for every row: an IOMMU and devices to give away.
 # Three root ports: two displays in one IOMMU group, a big BAR, a device that can
 # be reset and powered down by itself, and reports errors. (With hot-plug by ACPI the ports' links
-# look dead after a reset.) The monitor is for the guest; the server must be
+# look dead after a reset.) A fourth, with nothing behind it, is a slot that devices come to and
+# go from while the guest runs. The monitor is for the guest; the server must be
 # there before its client.
 QEMU_MACHINE='-nodefaults -no-reboot -display none -vga none -monitor none
 	-machine q35,kernel-irqchip=split
@@ -52,6 +53,7 @@ QEMU_MACHINE='-nodefaults -no-reboot -display none -vga none -monitor none
 	-device ivshmem-plain,memdev=big,bus=port1
 	-device pcie-root-port,hotplug=off,id=port2,bus=pcie.0,addr=12.0,chassis=3
 	-device virtio-gpu-pci,bus=port2,id=gpu0,aer=on
+	-device pcie-root-port,id=port3,bus=pcie.0,addr=13.0,chassis=4,pref64-reserve=64M
 	-chardev socket,id=monitor,path=/run/vm/qmp.sock,server=on,wait=off
 	-mon chardev=monitor,mode=control
 	-chardev socket,id=qmp,path=/run/vm/qmp.sock'
