@@ -13,6 +13,10 @@
 
 BUNDLE_PATHS='dkms.conf Makefile LICENSE src include compat etc tools'
 
+# From the environment, each for a layer of its own: more words for kbuild's command
+# line (KCOV_INSTRUMENT=y), and a patch for the copy that is built.
+BUNDLE_MAKE=${BUNDLE_MAKE-} BUNDLE_PATCH=${BUNDLE_PATCH-}
+
 # bundle_files: what goes to /usr/src/bufsync-VERSION, NUL-separated, relative
 # to the tree. Nothing that git ignores, so no build output.
 bundle_files() {
@@ -44,6 +48,9 @@ bundle_copy() {	# bundle_copy DIR
 	rm -rf "$1"
 	mkdir -p "$1"
 	(cd "$TREE" && bundle_files | xargs -0 -r cp --parents --preserve=mode -t "$1")
+	[[ ! $BUNDLE_MAKE ]] ||
+		sed -i "s|^\(MAKE\[0\]=\".*\)\"$|\1 $BUNDLE_MAKE\"|" "$1/dkms.conf"
+	[[ ! $BUNDLE_PATCH ]] || (cd "$1" && git apply "$BUNDLE_PATCH")
 }
 
 # shellcheck disable=SC2016 # the inner shells'
@@ -108,6 +115,7 @@ bundle_ensure() {
 	mkdir -p "$CACHE/layers"
 	BUNDLE_LAYER=$CACHE/layers/$KERNEL_RELEASE-$(hash_of "$(bundle_key)" "$ROOT_KEY" "$KERNEL_KEY" \
 		"$(sha256sum <"$KERNEL_DIR/fs/usr/lib/modules/$KERNEL_RELEASE/modules.dep")" \
-		${BUNDLE_GCOV:+"$BUNDLE_INSTALL_GCOV"})
+		${BUNDLE_GCOV:+"$BUNDLE_INSTALL_GCOV"} \
+		${BUNDLE_MAKE:+"$BUNDLE_MAKE"} ${BUNDLE_PATCH:+"$(cat "$BUNDLE_PATCH")"})
 	locked "layer-${BUNDLE_LAYER##*/}" bundle_ensure_locked
 }
