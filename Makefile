@@ -5,6 +5,7 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNELS ?=
+TIME ?= 600
 DESTDIR ?=
 udevdir ?= /usr/lib/udev/rules.d
 includedir ?= /usr/include
@@ -23,6 +24,7 @@ help:
 	@echo '  make check-debug  the same on a kernel with KASAN, lockdep, kmemleak ..., and'
 	@echo '                  whether those see a bug'
 	@echo '  make coverage   which lines of the modules the selftests run'
+	@echo '  make fuzz TIME=600  random calls on that kernel, for so many seconds'
 	@echo '  make bench      instructions per operation against the stock paths'
 	@echo '  make lint       checkpatch, W=1, sparse, shellcheck, codespell, house rules'
 	@echo '  scripts/vm      run a command, or a shell, in a guest'
@@ -37,7 +39,7 @@ help:
 	@echo '  make clean              remove what that made'
 	@echo '  make install-files DESTDIR=DIR   what make install puts beside the modules'
 
-.PHONY: demo check matrix check-debug coverage bench lint install uninstall
+.PHONY: demo check matrix check-debug coverage fuzz bench lint install uninstall
 demo:
 	@scripts/demo
 
@@ -52,6 +54,9 @@ check-debug:
 
 coverage:
 	@scripts/coverage
+
+fuzz:
+	@TIME=$(TIME) scripts/fuzz $(KERNELS)
 
 bench:
 	@scripts/bench $(KERNELS)

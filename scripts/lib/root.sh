@@ -13,6 +13,7 @@ ROOT_PKGS_build='mount dkms gcc libc6-dev make kmod openssl cpio zstd busybox-st
 ROOT_PKGS_test='rsync libbpf-dev'
 ROOT_PKGS_coverage='gcovr'
 ROOT_PKGS_lint='sparse shellcheck codespell perl'
+ROOT_PKGS_fuzz='python3-minimal'
 ROOT_PKGS_kernel='bc bison flex libelf-dev libssl-dev rsync xz-utils'
 
 ROOT_KEY=$(hash_of root-2 "$ROOT_SUITES" "$(uname -m)")
