@@ -93,7 +93,7 @@ static void gemctl_page_fill(struct gemctl_page *page, struct drm_file *priv,
 {
 	struct drm_gem_ctl_entry *entry = page->entries;
 	struct drm_gem_ctl_entry *end = entry + page->room;
-	u32 cached = gemctl_prime_handle(member), id, last;
+	u32 cached = gemctl_prime_handle(member), id, last, flags;
 	struct idr *table = &priv->object_idr;
 	struct radix_tree_iter iter;
 	struct drm_gem_object *obj;
@@ -115,12 +115,14 @@ static void gemctl_page_fill(struct gemctl_page *page, struct drm_file *priv,
 				page->next = id;
 				goto full;
 			}
-			while (cached < id) {
+			flags = 0;
+			while (unlikely(cached <= id)) {
+				if (cached == id)
+					flags = DRM_GEM_CTL_ENTRY_PRIME_CACHED;
 				member = gemctl_prime_next(member);
 				cached = gemctl_prime_handle(member);
 			}
-			gemctl_entry_fill(entry++, id, obj, cached == id ?
-					  DRM_GEM_CTL_ENTRY_PRIME_CACHED : 0);
+			gemctl_entry_fill(entry++, id, obj, flags);
 		}
 	}
 full:
