@@ -22,14 +22,8 @@ static const char * const names[OPS] = {
 	"ALLOC", "touch", "TRANSFER", "GRANT", "QUERY",
 };
 
-struct shared {
-	unsigned long steps;
-	unsigned long done[OPS];
-	int bad, bad_op;
-};
-
 struct client {
-	struct shared *s;
+	struct victim_counts *s;
 	int dev;
 	int dir[CGROUPS];
 	unsigned int seed;
@@ -72,12 +66,7 @@ FIXTURE_TEARDOWN(killed)
 
 static int done(struct client *c, int op, int ret)
 {
-	if (ret >= 0)
-		victim_step(&c->s->done[op]);
-	else if (!__atomic_exchange_n(&c->s->bad, ret, __ATOMIC_RELAXED))
-		c->s->bad_op = op;
-	victim_step(&c->s->steps);
-	return ret;
+	return victim_done(c->s, op, ret, false);
 }
 
 static void touch(struct worker *w)

@@ -22,14 +22,8 @@ static const char * const names[OPS] = {
 	"PRIME_INFO",
 };
 
-struct shared {
-	unsigned long steps;
-	unsigned long done[OPS];
-	int bad, bad_op;
-};
-
 struct client {
-	struct shared *s;
+	struct victim_counts *s;
 	const char *driver;
 	int dev;
 	int dmabuf;	/* of somebody else's, who lives on */
@@ -81,14 +75,8 @@ FIXTURE_TEARDOWN(killed)
 static int done(struct client *c, int op, int ret)
 {
 	/* Two threads want the same handle; or have moved what was just imported. */
-	if (ret >= 0)
-		victim_step(&c->s->done[op]);
-	else if (ret != -ENOENT && ret != -EEXIST && ret != -EINVAL &&
-		 !(ret == -ESTALE && op == NO_MOVE) &&
-		 !__atomic_exchange_n(&c->s->bad, ret, __ATOMIC_RELAXED))
-		c->s->bad_op = op;
-	victim_step(&c->s->steps);
-	return ret;
+	return victim_done(c->s, op, ret, ret == -ENOENT || ret == -EEXIST ||
+			   ret == -EINVAL || (ret == -ESTALE && op == NO_MOVE));
 }
 
 static void step(struct worker *w)

@@ -19,6 +19,17 @@ void *victim_shared(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+int victim_done(struct victim_counts *counts, int op, int ret, bool harmless)
+{
+	if (ret >= 0)
+		__atomic_add_fetch(&counts->done[op], 1, __ATOMIC_RELEASE);
+	else if (!harmless &&
+		 !__atomic_exchange_n(&counts->bad, ret, __ATOMIC_RELAXED))
+		counts->bad_op = op;
+	__atomic_add_fetch(&counts->steps, 1, __ATOMIC_RELEASE);
+	return ret;
+}
+
 static bool steps_reach(const unsigned long *steps, unsigned long want)
 {
 	int64_t end = in_ms(60000);

@@ -3,6 +3,7 @@
 #ifndef _VICTIM_UTIL_H
 #define _VICTIM_UTIL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Memory that both have, zeroed; NULL if there is none. */
@@ -16,10 +17,16 @@ void *victim_shared(size_t size);
 int victim_kill(unsigned long *steps, unsigned long busy, unsigned int us,
 		void (*fn)(void *arg), void *arg);
 
-/* One step more */
-static inline void victim_step(unsigned long *steps)
-{
-	__atomic_add_fetch(steps, 1, __ATOMIC_RELEASE);
-}
+#define VICTIM_OPS	16
+
+/* What the threads of a victim have done, in memory that both have */
+struct victim_counts {
+	unsigned long steps;
+	unsigned long done[VICTIM_OPS];
+	int bad, bad_op;	/* the first error that may not be, and whose */
+};
+
+/* @ret of @op, which is a fault if it is negative, unless @harmless; returns it */
+int victim_done(struct victim_counts *counts, int op, int ret, bool harmless);
 
 #endif /* _VICTIM_UTIL_H */

@@ -28,14 +28,8 @@ static const char * const names[OPS] = {
 	"CANCEL", "TRANSFER", "RESET",
 };
 
-struct shared {
-	unsigned long steps;
-	unsigned long done[OPS];
-	int bad, bad_op;
-};
-
 struct client {
-	struct shared *s;
+	struct victim_counts *s;
 	int dev, tf;
 	int so[SHARED];		/* the others have them, too */
 	int efd[EVENTFDS];	/* these not */
@@ -75,14 +69,8 @@ FIXTURE_TEARDOWN(killed)
 /* What may come of a call whose points others take away is no fault. */
 static int done(struct client *c, int op, int ret)
 {
-	if (ret >= 0) {
-		victim_step(&c->s->done[op]);
-	} else if (ret != -EINVAL && ret != -ETIME && ret != -ENOENT &&
-		   !__atomic_exchange_n(&c->s->bad, ret, __ATOMIC_RELAXED)) {
-		c->s->bad_op = op;
-	}
-	victim_step(&c->s->steps);
-	return ret;
+	return victim_done(c->s, op, ret, ret == -EINVAL || ret == -ETIME ||
+			   ret == -ENOENT);
 }
 
 static void with_fence(struct worker *w, int so, uint64_t point)
