@@ -15,6 +15,7 @@
 
 #include "gem_env.h"
 #include "syncobj_util.h"
+#include "text_util.h"
 
 #define UNPLUG	"/sys/module/bufsync_test_gem/parameters/unplug"
 
@@ -69,18 +70,6 @@ static void *work(void *arg)
 		w->listed++;
 	}
 	return NULL;
-}
-
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
 }
 
 static void workers_start(struct __test_metadata *_metadata,
@@ -140,7 +129,7 @@ TEST_F(unplug, device_pulled_out)
 		SKIP(return, "no device of this driver");
 	ASSERT_GE(self->drm, 0);
 	workers_start(_metadata, self, w);
-	ASSERT_EQ(0, write_text(UNPLUG, "1"));
+	ASSERT_EQ(0, text_write(UNPLUG, "1"));
 	workers_end(_metadata, w);
 	gone(_metadata, self, w[0].dmabuf);
 	/* Its dma-bufs can still be asked about, by others. */
@@ -196,7 +185,7 @@ static void *unplug_it(void *arg)
 {
 	struct waiter *w = arg;
 
-	w->unplugged = write_text(UNPLUG, "1");
+	w->unplugged = text_write(UNPLUG, "1");
 	__atomic_store_n(&w->done, true, __ATOMIC_RELEASE);
 	return NULL;
 }
@@ -286,14 +275,14 @@ TEST_F(unplug, driver_unbound)
 	ASSERT_TRUE(virtio_name(self->drm, name, sizeof(name)))
 		TH_LOG("%s", name);
 	workers_start(_metadata, self, w);
-	ASSERT_EQ(0, write_text("/sys/bus/virtio/drivers/virtio_gpu/unbind",
+	ASSERT_EQ(0, text_write("/sys/bus/virtio/drivers/virtio_gpu/unbind",
 				name)) TH_LOG("%s", name);
 	workers_end(_metadata, w);
 	gone(_metadata, self, w[0].dmabuf);
 	for (i = 0; i < 4; i++)
 		close(w[i].dmabuf);
 	close(self->drm);
-	ASSERT_EQ(0, write_text("/sys/bus/virtio/drivers/virtio_gpu/bind",
+	ASSERT_EQ(0, text_write("/sys/bus/virtio/drivers/virtio_gpu/bind",
 				name));
 	/* It is all as before. */
 	self->drm = gem_open_driver("virtio_gpu");

@@ -8,6 +8,7 @@
 #include "edu_util.h"
 #include "module_util.h"
 #include "syncobj_util.h"
+#include "text_util.h"
 #include "vfio_util.h"
 
 #define EDU_DRIVER	"bufsync_test_edu"
@@ -17,24 +18,12 @@
 static int edu_fds[EDU_MAX];
 static int edu_count;
 
-static int sysfs_write(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, value, strlen(value)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
-
 static int edu_sysfs(const char *bdf, const char *what, const char *value)
 {
 	char path[128];
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, what);
-	return sysfs_write(path, value);
+	return text_write(path, value);
 }
 
 int edu_start(char *bdf)
@@ -53,7 +42,7 @@ int edu_start(char *bdf)
 	ret = edu_sysfs(bdf, "driver/unbind", bdf);
 	if (ret && ret != -ENOENT)
 		return ret;
-	ret = sysfs_write("/sys/bus/pci/drivers_probe", bdf);
+	ret = text_write("/sys/bus/pci/drivers_probe", bdf);
 	if (ret)
 		return ret;
 	vfio_driver(bdf, driver, sizeof(driver));

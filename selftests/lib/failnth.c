@@ -11,6 +11,7 @@
 #include "failnth.h"
 #include "kselftest.h"
 #include "module_util.h"
+#include "text_util.h"
 
 #define DEBUGFS		"/sys/kernel/debug/"
 /* More than any call has: then it is not the call that ends it. */
@@ -22,18 +23,6 @@
 #define TRIES		3
 
 static int nth_fd = -1;
-
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
-}
 
 /*
  * All caches but kmemleak's own. It keeps a record of each allocation, and does
@@ -54,7 +43,7 @@ static int caches_mark(void)
 			continue;
 		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/failslab",
 			 de->d_name);
-		marked += !write_text(path, "1");
+		marked += !text_write(path, "1");
 	}
 	closedir(dir);
 	return marked ? 0 : -ENOENT;
@@ -79,7 +68,7 @@ int failnth_setup(void)
 	int ret;
 
 	for (i = 0; i < ARRAY_SIZE(settings); i++) {
-		ret = write_text(settings[i].path, settings[i].text);
+		ret = text_write(settings[i].path, settings[i].text);
 		if (ret)
 			return ret;
 	}

@@ -17,24 +17,11 @@
 
 #include "module_util.h"
 #include "syncobj_util.h"
+#include "text_util.h"
 #include "vfio_util.h"
 
 #define PCI_DEVICES	"/sys/bus/pci/devices"
 #define TYPE1		"vfio_iommu_type1"
-
-static int sysfs_write(const char *path, const char *text)
-{
-	ssize_t len = strlen(text), n;
-	int ret = 0, fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	n = write(fd, text, len);
-	if (n != len)
-		ret = n < 0 ? -errno : -EIO;
-	close(fd);
-	return ret;
-}
 
 static void device_path(const char *bdf, const char *file, char *path)
 {
@@ -46,7 +33,7 @@ static int device_write(const char *bdf, const char *file, const char *text)
 	char path[PATH_MAX];
 
 	device_path(bdf, file, path);
-	return sysfs_write(path, text);
+	return text_write(path, text);
 }
 
 /* The last part of where the link @file of the device leads, "" if it is not */
@@ -194,7 +181,7 @@ static int type1_load(void)
 
 	if (access(unsafe, F_OK) && module_probe(TYPE1))
 		return -ENOENT;
-	return sysfs_write(unsafe, "1");
+	return text_write(unsafe, "1");
 }
 
 static int driver_release(const char *bdf)
@@ -251,7 +238,7 @@ static int driver_probe(const char *bdf, const char *driver)
 		return 0;
 	ret = driver_release(bdf);
 	if (!ret)
-		ret = sysfs_write("/sys/bus/pci/drivers_probe", bdf);
+		ret = text_write("/sys/bus/pci/drivers_probe", bdf);
 	if (ret)
 		return ret;
 	/* A failure to probe is none of the write's. */
