@@ -42,6 +42,9 @@ results_skips() {
 	done
 }
 
+# results_text: lines on stdin, as the text of one result.
+results_text() { tr '\t' ' ' | awk '{ printf "%s\\n", $0 }'; }
+
 # results_splats DIR: what the kernel complained about, as failures.
 results_splats() {
 	local log found tainted
@@ -71,8 +74,7 @@ results_guest() {
 	if [[ $1 == debug && ! -e $2/kmemleak ]]; then
 		printf 'fail\tkernel:kmemleak\tnot scanned\n'
 	elif [[ -s $2/kmemleak ]]; then
-		printf 'fail\tkernel:kmemleak\t%s\n' "$(head -n 40 "$2/kmemleak" |
-			tr '\t' ' ' | awk '{ printf "%s\\n", $0 }')"
+		printf 'fail\tkernel:kmemleak\t%s\n' "$(head -n 40 "$2/kmemleak" | results_text)"
 	fi
 }
 
