@@ -14,7 +14,8 @@
 #define PAGES	(SIZE / KIB(4))
 #define FULL	MIB(40)
 #define ROUNDS	30
-#define FILES	"find /usr/lib -xdev -type f -size +256k"
+/* The compiler's first: to look through /usr/lib takes longer than to read what it finds. */
+#define FILES	"for d in /usr/libexec /usr/lib; do find $d -xdev -type f -size +256k; done"
 
 FIXTURE(blocks) {
 	struct heap_env env;
@@ -50,7 +51,8 @@ static int read_files(void *arg)
 	char out[16];
 
 	(void)arg;
-	return command_run(FILES " | xargs cat 2>/dev/null | head -c 64M >/dev/null",
+	/* One by one: a cat without a reader ends the search. */
+	return command_run("(" FILES ") | xargs -n 1 cat 2>/dev/null | head -c 64M >/dev/null",
 			   out, sizeof(out));
 }
 
