@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "structs.h"
 
 int pool[NKINDS][NSLOTS];
 
@@ -301,10 +302,18 @@ long call_run(struct ctx *x, const struct call *c)
 	return ret;
 }
 
+/*
+ * Only the last one who has the fds. Timelines must have no fences left to signal, see
+ * uapi.txt: they go forward by more than any fence is ahead of them.
+ */
 void pool_close(void)
 {
 	unsigned int kind, slot;
+	uint32_t far = INT32_MAX;
 
+	for (slot = 0; slot < NSLOTS; slot++)
+		if (pool[K_sw_sync][slot] >= 0)
+			ioctl(pool[K_sw_sync][slot], SW_SYNC_IOC_INC, &far);
 	for (kind = 0; kind < NKINDS; kind++)
 		for (slot = 0; slot < NSLOTS; slot++)
 			if (pool[kind][slot] >= 0)

@@ -71,7 +71,8 @@ class Description:
         entry = Entry(what, module, name)
         if what == 'open':
             entry.name = 'open_' + name
-            entry.kind, entry.paths, rest = self.kind(name), rest, ['shared', 'weight=1', 'ret=' + name]
+            entry.kind, entry.paths = self.kind(name), [w for w in rest if w[0] == '/']
+            rest = ['shared', 'weight=1', 'ret=' + name, *rest[len(entry.paths):]]
             entry.fields.append(Field(['path', 'u32', 'num']))
         elif what == 'ioctl':
             entry.dir, entry.type, entry.nr, entry.kind, entry.struct, *rest = rest

@@ -95,6 +95,7 @@ static void trial_process(const struct kase *k, uint64_t seed)
 	trial_thread(&t[0]);
 	if (k->n[1])
 		pthread_join(second, NULL);
+	pool_close();
 	_exit(0);
 }
 

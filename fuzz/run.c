@@ -418,6 +418,8 @@ int run(unsigned int seconds, unsigned int workers, uint64_t seed, struct log *l
 	if (ret != 3) {
 		int left = kill_all(w, workers, &crashed);
 
+		if (!left)
+			pool_close();
 		ret = ret ?: left;
 	}
 	stats(workers, start, &sum);

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <linux/ioctl.h>
+#include <linux/vfio.h>
 #include <linux/vfio-dmabuf.h>
 
 struct fuzz_vfio_export {
