@@ -15,6 +15,7 @@
 #include "dmabuf_util.h"
 #include "heap_util.h"
 #include "module_util.h"
+#include "reload_util.h"
 #include "syncobj_util.h"
 
 #define NAME	"dma_heap_memcg"
@@ -203,6 +204,43 @@ TEST_F_TIMEOUT(module, unload_races_with_the_last_buffer, 300)
 }
 
 /* A kernel that has its own: one sentence, and nothing is changed. */
+/* A buffer that is mapped longer than the heap's fd is open */
+static int use(void *arg, int thread)
+{
+	int dev = reload_open(HEAP_NODE), buf;
+	uint64_t *map;
+
+	(void)arg;
+	if (dev < 0)
+		return dev;
+	buf = heap_alloc(dev, KIB(64), HEAP_SELF);
+	close(dev);
+	if (buf < 0)
+		return buf;
+	map = mmap(NULL, KIB(64), PROT_READ | PROT_WRITE, MAP_SHARED, buf, 0);
+	close(buf);
+	if (map == MAP_FAILED)
+		return -errno;
+	*map = thread;
+	munmap(map, KIB(64));
+	return 0;
+}
+
+TEST_F_TIMEOUT(module, goes_and_comes_under_use, 300)
+{
+	struct reload r = {
+		.module = NAME, .use = use,
+		.gone_min = 20, .busy_min = 20, .used_min = 300,
+	};
+
+	EXPECT_EQ(0, reload_under_use(&r));
+	TH_LOG("%u times gone, %u busy; used %u times, %u missed", r.gone, r.busy, r.used,
+	       r.missed);
+	EXPECT_GE(r.gone, r.gone_min);
+	EXPECT_GE(r.busy, r.busy_min);
+	EXPECT_GE(r.used, r.used_min);
+}
+
 TEST_F_TIMEOUT(module, refuses_beside_another, 300)
 {
 	char out[1024];

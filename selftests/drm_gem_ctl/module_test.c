@@ -10,6 +10,7 @@
 
 #include "gem_env.h"
 #include "param_util.h"
+#include "reload_util.h"
 #include "syncobj_util.h"
 
 FIXTURE(module) {
@@ -101,6 +102,52 @@ TEST_F(module, moved_handles_outlive_it)
 	EXPECT_EQ(-EINVAL, gem_close(drm, 70));
 	close(fd);
 	close(drm);
+	EXPECT_EQ(NULL, kmsg_splat(read_log(self))) TH_LOG("%s", self->log);
+}
+
+/* Each thread has a file of vgem with one handle, which goes up. */
+struct users {
+	int drm[RELOAD_THREADS];
+	uint32_t handle[RELOAD_THREADS];
+};
+
+static int use(void *arg, int thread)
+{
+	struct users *u = arg;
+	int dev = reload_open(GEM_NODE), ret;
+
+	if (dev < 0)
+		return dev;
+	ret = gem_move(dev, u->drm[thread], u->handle[thread], u->handle[thread] + 1);
+	if (!ret) {
+		u->handle[thread]++;
+		ret = gem_count(dev, u->drm[thread]);
+		ret = ret == 1 ? 0 : ret < 0 ? ret : -ERANGE;
+	}
+	close(dev);
+	return ret;
+}
+
+TEST_F(module, goes_and_comes_under_use)
+{
+	struct users u;
+	struct reload r = {
+		.module = GEM_MODULE, .use = use, .arg = &u,
+		.gone_min = 20, .busy_min = 20, .used_min = 300,
+	};
+	int i;
+
+	for (i = 0; i < RELOAD_THREADS; i++) {
+		u.drm[i] = gem_open_driver("vgem");
+		u.handle[i] = gem_new(u.drm[i], 1);
+		ASSERT_EQ(1, u.handle[i]);
+	}
+	EXPECT_EQ(0, reload_under_use(&r));
+	TH_LOG("%u times gone, %u busy; used %u times, %u missed", r.gone, r.busy, r.used,
+	       r.missed);
+	EXPECT_GE(r.gone, r.gone_min);
+	EXPECT_GE(r.busy, r.busy_min);
+	EXPECT_GE(r.used, r.used_min);
 	EXPECT_EQ(NULL, kmsg_splat(read_log(self))) TH_LOG("%s", self->log);
 }
 

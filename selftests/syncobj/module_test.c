@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "env_util.h"
+#include "reload_util.h"
 
 FIXTURE(module) {
 	int kmsg;
@@ -178,6 +179,46 @@ TEST_F_TIMEOUT(module, unload_races_with_the_last_event, 300)
 }
 
 /* A kernel that has its own: one sentence, and nothing is changed. */
+/* A syncobj with a registration that fires, and one that is left to its fd's end */
+static int use(void *arg, int thread)
+{
+	int dev = reload_open(SO_NODE), so, efd, ret;
+
+	(void)arg;
+	(void)thread;
+	if (dev < 0)
+		return dev;
+	so = so_create(dev, 0);
+	efd = efd_new();
+	ret = so < 0 ? so : so_eventfd(dev, so, efd, 1, 0);
+	if (!ret)
+		ret = so_eventfd(dev, so, efd, 2, 0);
+	if (!ret)
+		ret = so_signal1(dev, so, 1);
+	close(dev);
+	if (!ret && !efd_wait(efd))
+		ret = -ETIMEDOUT;
+	close(so);
+	close(efd);
+	return ret;
+}
+
+TEST_F_TIMEOUT(module, goes_and_comes_under_use, 300)
+{
+	struct reload r = {
+		.module = "syncobj", .use = use,
+		.gone_min = 20, .busy_min = 20, .used_min = 300,
+	};
+
+	EXPECT_EQ(0, reload_under_use(&r));
+	TH_LOG("%u times gone, %u busy; used %u times, %u missed", r.gone, r.busy, r.used,
+	       r.missed);
+	EXPECT_GE(r.gone, r.gone_min);
+	EXPECT_GE(r.busy, r.busy_min);
+	EXPECT_GE(r.used, r.used_min);
+	EXPECT_EQ(NULL, kmsg_splat(read_log(self))) TH_LOG("%s", self->log);
+}
+
 TEST_F_TIMEOUT(module, refuses_beside_another_syncobj, 300)
 {
 	ASSERT_EQ(0, module_settle("syncobj", 0));

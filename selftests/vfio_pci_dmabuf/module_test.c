@@ -4,11 +4,13 @@
  * which lets devices of its list of broken ones pass (disable_denylist) cannot
  * be tried: the machine has none of them.
  */
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "vfio_env.h"
 
 #include "param_util.h"
+#include "reload_util.h"
 #include "slice_util.h"
 #include "syncobj_util.h"
 
@@ -140,6 +142,59 @@ TEST_F(module, unload_races_with_the_last_use)
 		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
 		ASSERT_EQ(0, module_probe(NAME));
 	}
+}
+
+/* A group can be open once, so one thread at a time. */
+struct users {
+	pthread_mutex_t lock;
+	const char *bdf;
+};
+
+/* A slice that is mapped longer than the device is open */
+static int use(void *arg, int thread)
+{
+	struct users *u = arg;
+	struct vfio_dev dev;
+	uint32_t *map;
+	int fd, ret;
+
+	pthread_mutex_lock(&u->lock);
+	/* The device has a driver again as soon as there is one. */
+	ret = vfio_open(&dev, u->bdf, NULL) ? -ENOENT : 0;
+	if (ret)
+		goto out;
+	fd = vfio_export(&dev, 0, 0, PAGE, O_RDWR | O_CLOEXEC);
+	map = mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0);
+	if (fd < 0)
+		ret = fd;
+	else if (map == MAP_FAILED)
+		ret = -errno;
+	else
+		*map = thread;
+	vfio_close(&dev);
+	if (map != MAP_FAILED)
+		munmap(map, PAGE);
+	close(fd);
+out:
+	pthread_mutex_unlock(&u->lock);
+	return ret;
+}
+
+TEST_F(module, goes_and_comes_under_use)
+{
+	struct users u = { PTHREAD_MUTEX_INITIALIZER, self->bdf };
+	struct reload r = {
+		.module = NAME, .use = use, .arg = &u,
+		.gone_min = 10, .busy_min = 10, .used_min = 50,
+	};
+
+	ASSERT_EQ(0, vfio_bind(self->bdf, NAME));
+	EXPECT_EQ(0, reload_under_use(&r));
+	TH_LOG("%u times gone, %u busy; used %u times, %u missed", r.gone, r.busy, r.used,
+	       r.missed);
+	EXPECT_GE(r.gone, r.gone_min);
+	EXPECT_GE(r.busy, r.busy_min);
+	EXPECT_GE(r.used, r.used_min);
 }
 
 /* Nobody gets it who has not asked for it by its name. */
