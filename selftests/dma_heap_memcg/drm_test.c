@@ -69,7 +69,7 @@ static int open_driver(const char *driver, const char *name, int first)
 	int64_t end = in_ms(5000);
 	int fd;
 
-	if (module_probe(driver))
+	if (drm_driver_probe(driver))
 		return -ENODEV;
 	do {
 		fd = open_node(driver, name, first);

@@ -155,6 +155,8 @@ static void restored(struct __test_metadata *_metadata, int ctl,
 
 FIXTURE_SETUP(restore)
 {
+	if (!kernel_is_row())
+		SKIP(return, "only in a guest: it needs virtio-gpu");
 	ASSERT_EQ(0, module_probe("vgem"));
 	ASSERT_EQ(0, module_probe("virtio_gpu"));
 	self->refs = module_refcnt("drm_gem_ctl");
@@ -252,6 +254,8 @@ FIXTURE_VARIANT_ADD(way, no_module) { .restore = without_module };
 
 FIXTURE_SETUP(way)
 {
+	if (!kernel_is_row())
+		SKIP(return, "only in a guest: it needs virtio-gpu");
 	ASSERT_EQ(0, module_probe("vgem"));
 	ASSERT_EQ(0, module_probe("virtio_gpu"));
 	self->ctl = bufsync_gem_open();

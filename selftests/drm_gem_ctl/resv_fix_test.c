@@ -54,6 +54,8 @@ static bool affected(void)
 
 TEST(refuses)
 {
+	if (!kernel_is_row())
+		SKIP(return, "only in a guest: the patch would stay if it were taken");
 	if (affected())
 		SKIP(return, "this kernel needs it");
 	refused(_metadata);
@@ -61,6 +63,8 @@ TEST(refuses)
 
 TEST(refuses_with_the_driver)
 {
+	if (!kernel_is_row())
+		SKIP(return, "only in a guest: the patch would stay if it were taken");
 	if (affected())
 		SKIP(return, "this kernel needs it");
 	if (module_probe("virtio-gpu"))

@@ -48,6 +48,8 @@ FIXTURE_SETUP(stress)
 {
 	int i;
 
+	if (!kernel_is_row())
+		SKIP(return, "only in a guest: it needs virtio-gpu");
 	gem_env_setup(_metadata, &self->env);
 	for (i = 0; i < 3; i++) {
 		self->files[i] = gem_open_driver(i < 2 ? variant->driver :

@@ -58,7 +58,7 @@ int drm_open(const char *driver)
 		ret = module_load("bufsync_test_drm");
 		if (ret && ret != -EEXIST)
 			return ret;
-	} else if (module_probe(driver)) {
+	} else if (drm_driver_probe(driver)) {
 		return -ENODEV;
 	}
 	/* The node comes a little later than the device. */

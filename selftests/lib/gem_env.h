@@ -22,12 +22,10 @@
 /* Each driver that the tests move handles of; the last is the tests' own. */
 #define GEM_DRIVERS	"vgem,virtio_gpu,bochs-drm,bufsync_gem"
 
-/* A machine of somebody's need not have each device that a guest has. */
+/* A machine of somebody's has not each device that a guest has. */
 static inline bool gem_lacks(int fd)
 {
-	const char *row = getenv("BUFSYNC_ROW");
-
-	return fd == -ENODEV && row && !strcmp(row, "host");
+	return fd == -ENODEV && !kernel_is_row();
 }
 
 struct gem_env {

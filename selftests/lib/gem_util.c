@@ -161,6 +161,8 @@ static int open_node(const char *dir, const char *prefix, const char *driver)
 		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
+		/* Whose master we became is perhaps somebody's screen. */
+		drmDropMaster(fd);
 		if (is_driver(fd, driver))
 			return fd;
 		close(fd);
@@ -176,9 +178,7 @@ static int load_driver(const char *driver)
 		ret = module_load("bufsync_test_gem");
 		return ret == -EEXIST ? 0 : ret;
 	}
-	if (!strcmp(driver, "bochs-drm"))
-		driver = "bochs";
-	return module_probe(driver) ? -ENODEV : 0;
+	return drm_driver_probe(driver) ? -ENODEV : 0;
 }
 
 static int open_driver(const char *dir, const char *prefix, const char *driver)

@@ -131,6 +131,13 @@ int module_probe(const char *name)
 	return module_probe_with(name, NULL);
 }
 
+int drm_driver_probe(const char *driver)
+{
+	if (!kernel_is_row() && strcmp(driver, "vgem"))
+		return -ENODEV;
+	return module_probe(strcmp(driver, "bochs-drm") ? driver : "bochs");
+}
+
 int command_run(const char *command, char *buf, size_t size)
 {
 	FILE *f = popen(command, "r");

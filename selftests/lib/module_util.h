@@ -23,6 +23,12 @@ int module_refcnt(const char *name);
 int module_settle(const char *name, int want);
 /* modprobe, the program; returns its exit status */
 int module_probe(const char *name);
+/*
+ * The same for a driver, by the name that DRM has for it. -ENODEV on a machine of
+ * somebody's, but for vgem: it might take the screen from its owner, or be what shows
+ * it. (Such devices are for the collection drm_device only.)
+ */
+int drm_driver_probe(const char *driver);
 /* The same with one NAME=VALUE, or NULL */
 int module_probe_with(const char *name, const char *parameter);
 /* Runs a command of the shell; its output, and its exit status */
@@ -41,7 +47,8 @@ int kmsg_lines(const char *log, const char *word);
 bool kernel_at_least(int major, int minor);
 /*
  * A guest that was booted for a row of scripts/rows: what its kernel and its
- * devices are is known. Not so for the kernel of any machine.
+ * devices are is known. Not so for the kernel of any machine, and what could disturb
+ * who uses that skips itself there, before it does anything.
  */
 bool kernel_is_row(void);
 bool kernel_is_debug(void);

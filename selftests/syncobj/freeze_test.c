@@ -19,6 +19,8 @@ FIXTURE(freeze) {
 
 FIXTURE_SETUP(freeze)
 {
+	if (!kernel_is_row())
+		SKIP(return, "only in a guest: all processes of the machine are frozen");
 	if (!freeze_possible())
 		SKIP(return, "this kernel does not test suspending");
 	env_setup(_metadata, &self->env);
