@@ -55,9 +55,9 @@ bundle_copy() {	# bundle_copy DIR
 
 # shellcheck disable=SC2016 # the inner shells'
 BUNDLE_INSTALL='
-	dkms add "bufsync/$2"
-	dkms install "bufsync/$2" -k "$1" || {
-		cat "/var/lib/dkms/bufsync/$2/build/make.log"
+	dkms add "bufsync/$version"
+	dkms install "bufsync/$version" -k "$release" "$@" || {
+		cat "/var/lib/dkms/bufsync/$version/build/make.log"
 		exit 1
 	}'
 
@@ -65,22 +65,29 @@ BUNDLE_INSTALL='
 # count that is derived from two others would be wrong.
 # shellcheck disable=SC2016
 BUNDLE_INSTALL_GCOV='
-	make -j"$(nproc)" -C "/usr/src/bufsync-$2/src" KDIR="/lib/modules/$1/build" \
+	make -j"$(nproc)" -C "/usr/src/bufsync-$version/src" \
+		KDIR="/lib/modules/$release/build" \
 		GCOV_PROFILE=y KCFLAGS=-fprofile-update=prefer-atomic modules
-	install -D -m 644 -t "/lib/modules/$1/updates/dkms" "/usr/src/bufsync-$2"/src/*.ko
-	depmod "$1"'
+	install -D -m 644 -t "/lib/modules/$release/updates/dkms" \
+		"/usr/src/bufsync-$version"/src/*.ko
+	depmod "$release"'
 
 bundle_build() {	# bundle_build LAYER
-	local layer=$1 src=$1.src rc=0 how=BUNDLE_INSTALL${BUNDLE_GCOV:+_GCOV}
+	local layer=$1 src=$1.src rc=0 how=BUNDLE_INSTALL${BUNDLE_GCOV:+_GCOV} opts=()
+	# dkms would call it what the machine is.
+	[[ ! $ROOT_CROSS ]] || opts=(-a "${ROOT_CROSS%%-*}")
 	bundle_copy "$src"
 	rm -rf "$layer.tmp"
 	# shellcheck disable=SC2016 # the inner shell's
 	ns_run -l "$KERNEL_DIR/fs" -l "$ROOT" -u "$layer.tmp" -b "$src=/run/tree" -- \
 		sh -ec '
-		cp -r --preserve=mode /run/tree "/usr/src/bufsync-$2"
-		eval "$3"
-		make -s -C "/usr/src/bufsync-$2" install-files DESTDIR=
-		' sh "$KERNEL_RELEASE" "$(bundle_version)" "${!how}" || rc=$?
+		release=$1 version=$2 how=$3 cross=$4
+		shift 4
+		cp -r --preserve=mode /run/tree "/usr/src/bufsync-$version"
+		eval "$how"
+		make -s -C "/usr/src/bufsync-$version" install-files DESTDIR= CC="${cross}gcc"
+		' sh "$KERNEL_RELEASE" "$(bundle_version)" "${!how}" "$ROOT_CROSS" "${opts[@]}" ||
+		rc=$?
 	rm -rf "$src"
 	((rc == 0)) || { rm -rf "$layer.tmp"; return "$rc"; }
 	rm -rf "$layer.tmp/work"

@@ -42,7 +42,8 @@ kernel_closure() {
 	# shellcheck disable=SC2016 # awk
 	root_run -- apt-cache depends --recurse --no-recommends --no-suggests \
 		--no-conflicts --no-breaks --no-replaces --no-enhances "$@" |
-		awk '/^linux-(headers|kbuild|binary|modules|compiler)-/ || /^linux-base-[0-9]/'
+		awk '/^linux-(headers|kbuild|binary|modules|compiler)-/ || /^linux-base-[0-9]/' |
+		sed 's/:.*//'
 }
 
 # kernel_download DIR PACKAGE...
@@ -92,12 +93,14 @@ kernel_fetch() {	# kernel_fetch DIR RELEASE PACKAGE-LIST
 	kernel_download "$dir/debs" $(kernel_closure "${want[@]}" | sort -u)
 }
 
-# kernel_tools DIR: what the root must have to build for these headers.
+# kernel_tools DIR: what the root must have to build for these headers. Those of another
+# architecture ask for its compiler.
 kernel_tools() {
 	local deb
 	for deb in "$1"/debs/linux-{headers,kbuild,compiler}-*.deb; do
 		[[ ! -e $deb ]] || dpkg-deb -f "$deb" Depends
 	done | tr ',' '\n' | sed 's/|.*//; s/(.*//; s/[: ].*any//; s/ //g' |
+		sed -E "${ROOT_CROSS:+s/^(gcc-[0-9]+).*/\1-${ROOT_CROSS%-}/}" |
 		grep -vE '^(linux-|$)' | sort -u
 }
 
@@ -183,17 +186,20 @@ kernel_ensure_locked() {
 	fi
 }
 
-# kernel_unpacked ROW: fetched and unpacked; needs no more than the base root.
+# kernel_unpacked ROW: fetched and unpacked; needs no more than the base root. Selects
+# the row's root, and makes one that compiles for another architecture.
 kernel_unpacked() {
 	row_check "$1"
+	root_select "$(row_arch "$1")"
+	[[ ! $ROOT_CROSS ]] || root_ensure build test
 	mkdir -p "$CACHE/rows" "$CACHE/linux"
 	locked "kernel-$1" kernel_ensure_locked "$1"
 }
 
 # kernel_ensure ROW: ready to build for and to boot. Sets KERNEL_RELEASE,
 # KERNEL_DIR, KERNEL_BOOT, and KERNEL_KEY, which tells builds of one release apart:
-# a kernel of our own keeps its release when its configuration changes. Returns 1
-# when the row is unavailable.
+# a kernel of our own keeps its release when its configuration changes; and selects
+# the row's root. Returns 1 when the row is unavailable.
 kernel_ensure() {
 	local tools
 	kernel_unpacked "$1"
@@ -203,7 +209,7 @@ kernel_ensure() {
 	KERNEL_KEY=$(cat "$KERNEL_DIR/key" 2>/dev/null || true)
 	KERNEL_BOOT=$(cat "$SCRIPTS/initrd-init" "$SCRIPTS/lib/mk-boot" | sha256sum | cut -c1-16)
 	mapfile -t tools <"$KERNEL_DIR/tools"
-	locked root root_stage "build for $1" "${tools[@]}"
+	locked "root${ROOT_CROSS:+-$ROOT_ARCH}" root_stage "build for $1" "${tools[@]}"
 	[[ -e $KERNEL_DIR/vmlinux-$KERNEL_BOOT ]] ||
 		locked "kernel-$1" step "kernel $1 ($KERNEL_RELEASE): depmod, boot files" \
 			kernel_finish "$KERNEL_DIR" "$KERNEL_RELEASE" "$KERNEL_BOOT"

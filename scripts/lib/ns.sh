@@ -11,7 +11,7 @@
 #   -l DIR       a layer, topmost first; several make an overlay
 #   -u DIR       keep what the command changes in DIR/upper (made if missing)
 #   -w           change the (only) layer itself
-#   -g           the bare tree again at /run/guest, to export it
+#   -g DIR       a layer of what is to be at /run/guest, to export it; topmost first
 #   -b SRC=DST   bind SRC at DST, which is made under the root's /run
 # Without -u and -w the root is read-only but for /tmp and /run.
 ns_run() {
@@ -24,7 +24,7 @@ ns_run() {
 # proxies.
 ns_env() {
 	local v
-	printf '%s\n' PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+	printf '%s\n' PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
 		DEBIAN_FRONTEND=noninteractive INITRD=No TERM="${TERM:-dumb}"
 	for v in http_proxy https_proxy ftp_proxy no_proxy; do
 		[[ -z ${!v-} ]] || printf '%s\n' "$v=${!v}"

@@ -37,9 +37,6 @@ VM_THREADS=${VM_THREADS:-single}
 # go from while the guest runs. The monitor is for the guest; the server must be
 # there before its client.
 QEMU_MACHINE='-nodefaults -no-reboot -display none -vga none -monitor none
-	-machine q35,kernel-irqchip=split
-	-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off
-	-device intel-iommu,intremap=off,caching-mode=on
 	-device virtio-gpu-pci -device bochs-display -device edu
 	-object memory-backend-file,id=ivshmem,size=4M,share=on,mem-path=/run/vm/ivshmem
 	-device ivshmem-plain,memdev=ivshmem
@@ -58,10 +55,18 @@ QEMU_MACHINE='-nodefaults -no-reboot -display none -vga none -monitor none
 	-mon chardev=monitor,mode=control
 	-chardev socket,id=qmp,path=/run/vm/qmp.sock'
 
+# What goes before that, and the words for the kernel, by architecture.
+QEMU_MACHINE_amd64='-machine q35,kernel-irqchip=split
+	-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off
+	-device intel-iommu,intremap=off,caching-mode=on'
+QEMU_CMDLINE_amd64='console=ttyS0 intel_iommu=on'
+QEMU_MACHINE_arm64='-machine virt,gic-version=3,iommu=smmuv3'
+QEMU_CMDLINE_arm64='console=ttyAMA0'
+
 # Warnings and worse reach the console; the whole log comes back as dmesg.
 # Stall detectors get the patience that an emulated, shared processor needs.
-QEMU_CMDLINE='console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off
-	intel_iommu=on random.trust_cpu=on audit=0
+QEMU_CMDLINE='loglevel=5 panic=-1 oops=panic mitigations=off
+	random.trust_cpu=on audit=0
 	rcupdate.rcu_cpu_stall_timeout=120 watchdog_thresh=60 cryptomgr.notests=1'
 
 qemu_9p() {	# qemu_9p TAG PATH [OPTION]
@@ -71,24 +76,34 @@ qemu_9p() {	# qemu_9p TAG PATH [OPTION]
 
 # qemu_argv ACCEL: one argument a line; paths are those inside the root.
 qemu_argv() {
-	local cmdline=$QEMU_CMDLINE
-	printf '%s\n' qemu-system-x86_64
+	local cmdline machine cpu program
+	case $ROOT_ARCH in
+	# A Zen by its numbers: Linux lets devices talk to each other across its host
+	# bridge.
+	amd64) program=x86_64 cpu=max,family=25,model=1 ;;
+	# Signing pointers by the book is what emulation would spend its time on. Not each
+	# CPU can do pages of 16 KiB.
+	arm64) program=aarch64 cpu=max,pauth-impdef=on ;;
+	esac
+	machine=QEMU_MACHINE_$ROOT_ARCH
+	cmdline=QEMU_CMDLINE_$ROOT_ARCH
+	cmdline="${!cmdline} $QEMU_CMDLINE"
+	printf '%s\n' "qemu-system-$program"
 	# shellcheck disable=SC2086 # words
-	printf '%s\n' $QEMU_MACHINE
+	printf '%s\n' ${!machine} $QEMU_MACHINE
 	if [[ $VM_ICOUNT ]]; then
 		# One instruction is one nanosecond: times become path lengths.
 		printf '%s\n' -accel tcg,thread=single -icount shift=0,sleep=off \
-			-cpu qemu64 -smp 1
+			-cpu "$([[ $ROOT_ARCH == amd64 ]] && echo qemu64 || echo "$cpu")" -smp 1
 		cmdline+=' nokaslr'
 	elif [[ $1 == kvm ]]; then
 		printf '%s\n' -accel kvm -cpu host -smp "$VM_CPUS"
 	else
-		# A Zen by its numbers: Linux lets devices talk to each other
-		# across its host bridge.
-		printf '%s\n' -accel "tcg,thread=$VM_THREADS" -cpu max,family=25,model=1 -smp "$VM_CPUS"
+		printf '%s\n' -accel "tcg,thread=$VM_THREADS" -cpu "$cpu" -smp "$VM_CPUS"
 		# Nothing to compare the TSC with, nor to find its rate by, but
 		# timers that lag behind: clocks forty times too fast were seen.
-		cmdline+=" tsc=reliable${VM_TSC_KHZ:+ tsc_early_khz=$VM_TSC_KHZ}"
+		[[ $ROOT_ARCH != amd64 ]] ||
+			cmdline+=" tsc=reliable${VM_TSC_KHZ:+ tsc_early_khz=$VM_TSC_KHZ}"
 	fi
 	printf '%s\n' -m "$VM_MEM" \
 		-kernel "/run/kernel/vmlinux-$KERNEL_BOOT" -initrd "/run/kernel/initrd-$KERNEL_BOOT" \
@@ -116,11 +131,11 @@ qemu_run() {
 	local layer argv opts=()
 	mapfile -t argv < <(qemu_argv "$1")
 	for layer in "${VM_LAYERS[@]}"; do
-		opts+=(-l "$layer")
+		opts+=(-g "$layer")
 	done
 	[[ ! $VM_SHARE ]] || opts+=(-b "$VM_SHARE=/run/share")
 	printf '%s\n' "${argv[@]}" >"$VM_RUN/qemu.args"
-	ns_run "${opts[@]}" -b "$KERNEL_DIR=/run/kernel" -b "$VM_RUN=/run/vm" -g -- \
+	ns_run "${opts[@]}" -b "$KERNEL_DIR=/run/kernel" -b "$VM_RUN=/run/vm" -l "$ROOT" -- \
 		"${argv[@]}" 2>"$VM_RUN/qemu.log"
 }
 
@@ -205,7 +220,7 @@ qemu_wait() {
 # an emulated processor's too. Empty on a machine without one.
 qemu_tsc() {
 	local stamp
-	[[ $(uname -m) == x86_64 ]] || return 0
+	[[ $(uname -m) == x86_64 && $ROOT_ARCH == amd64 ]] || return 0
 	stamp=$CACHE/tsc-$(hash_of "$(cat /proc/sys/kernel/random/boot_id)" \
 		"$(cat "$SCRIPTS/lib/tsc-khz.c")")
 	[[ -e $stamp ]] || locked tsc qemu_tsc_measure "$stamp"
@@ -224,7 +239,7 @@ qemu_tsc_measure() {	# qemu_tsc_measure STAMP
 # the host; that /dev/kvm exists proves nothing.
 qemu_accel() {
 	local stamp
-	[[ -w /dev/kvm && ! $VM_ICOUNT ]] || { echo tcg; return; }
+	[[ -w /dev/kvm && ! $VM_ICOUNT && ! $ROOT_CROSS ]] || { echo tcg; return; }
 	stamp=$CACHE/kvm-$(hash_of "$(cat /proc/sys/kernel/random/boot_id)" \
 		"$(stat -c %Y "$ROOT/usr/bin/qemu-system-x86_64")")
 	[[ -e $stamp ]] || locked kvm qemu_smoke "$stamp"

@@ -131,11 +131,11 @@ results_junit() {	# OUT ROW...
 results_table() {	# OUT ROW...
 	local out=$1 row dir passed=0 failed=0 skipped=0 p f s
 	shift
-	printf '\n%-10s %-26s %7s %7s %7s %8s  %s\n' row kernel passed failed skipped seconds verdict
+	printf '\n%-14s %-26s %7s %7s %7s %8s  %s\n' row kernel passed failed skipped seconds verdict
 	for row; do
 		dir=$out/$row
 		if [[ ! -e $dir/results ]]; then
-			printf '%-10s %-26s %7s %7s %7s %8s  %s\n' "$row" - - - - - \
+			printf '%-14s %-26s %7s %7s %7s %8s  %s\n' "$row" - - - - - \
 				"$(cat "$dir/verdict" 2>/dev/null || echo 'did not run')"
 			# Only the extra rows and livepatch's may be missing from the mirror.
 			[[ $(cat "$dir/verdict" 2>/dev/null) == unavailable* &&
@@ -145,7 +145,7 @@ results_table() {	# OUT ROW...
 		fi
 		p=$(results_count "$dir" pass) f=$(results_count "$dir" fail) s=$(results_count "$dir" allowed)
 		((passed += p, failed += f, skipped += s)) || true
-		printf '%-10s %-26s %7d %7d %7d %8s  %s\n' "$row" "$(cat "$dir/kernel")" \
+		printf '%-14s %-26s %7d %7d %7d %8s  %s\n' "$row" "$(cat "$dir/kernel")" \
 			"$p" "$f" "$s" "$(cat "$dir/seconds")" "$(cat "$dir/verdict")"
 	done
 	printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

@@ -4,6 +4,10 @@
 # root.sh - the one Debian trixie root that everything runs in: compiler,
 # dkms, QEMU. It is made in stages; a stage is done when its stamp is there,
 # and a killed stage is simply run again.
+#
+# Rows of arm64 have a root of their own, of amd64 as well: it compiles for arm64.
+# Their guests run on a third one, of arm64 packages that are only unpacked,
+# because nothing here could run their scripts.
 
 ROOT_SUITES='trixie trixie-backports bookworm'
 
@@ -16,9 +20,30 @@ ROOT_PKGS_lint='sparse shellcheck codespell perl'
 ROOT_PKGS_fuzz='python3-minimal'
 ROOT_PKGS_kernel='bc bison flex libelf-dev libssl-dev rsync xz-utils'
 
-ROOT_KEY=$(hash_of root-2 "$ROOT_SUITES" "$(uname -m)")
-ROOT_DIR=$CACHE/root-$ROOT_KEY
-ROOT=$ROOT_DIR/fs
+# The same for arm64. gcc is for what a build runs here.
+ROOT_PKGS_build_arm64='mount dkms gcc libc6-dev make kmod openssl cpio zstd xz-utils
+	gcc-aarch64-linux-gnu libc6-dev:arm64 busybox-static:arm64 libdrm-dev:arm64
+	systemd-standalone-sysusers udev qemu-system-arm seabios'
+ROOT_PKGS_test_arm64='rsync libbpf-dev:arm64'
+ROOT_PKGS_guest_arm64='base-files base-passwd bash dash coreutils util-linux mount grep sed
+	mawk findutils perl-base libc-bin liblzma5 kmod udev busybox-static libdrm2 libbpf1'
+
+# root_select ARCH: the root of the rows of this architecture. Sets ROOT_ARCH, ROOT_KEY,
+# ROOT_DIR, ROOT, ROOT_GUEST, what guests run on, and ROOT_CROSS, how the names of a
+# compiler's programs begin.
+root_select() {
+	ROOT_ARCH=$1 ROOT_CROSS=''
+	ROOT_KEY=$(hash_of root-2 "$ROOT_SUITES" "$(uname -m)")
+	[[ $1 == amd64 ]] || ROOT_KEY=$(hash_of "$ROOT_KEY" "$1")
+	ROOT_DIR=$CACHE/root-$ROOT_KEY
+	ROOT=$ROOT_DIR/fs
+	ROOT_GUEST=$ROOT
+	if [[ $1 == arm64 ]]; then
+		ROOT_CROSS=aarch64-linux-gnu-
+		ROOT_GUEST=$ROOT_DIR/guest-$(hash_of "$ROOT_PKGS_guest_arm64")
+	fi
+}
+root_select amd64
 
 # The Debian mirror this machine's own apt uses.
 root_mirror() {
@@ -96,6 +121,8 @@ root_base() {
 		opts=(--aptopt="$line" "${opts[@]}")
 	done < <(root_proxy)
 	[[ $mirror != https:* ]] || opts=(--include=ca-certificates "${opts[@]}")
+	[[ ! $ROOT_CROSS ]] || opts=(--architectures="$(dpkg --print-architecture),$ROOT_ARCH"
+		"${opts[@]}")
 	# No path-exclude here: mmdebstrap would pipe each package through a
 	# filter that costs a second apiece.
 	setpriv --pdeathsig KILL \
@@ -110,7 +137,31 @@ root_base() {
 		>"$ROOT.tmp/etc/dpkg/dpkg.cfg.d/bufsync"
 	printf 'Package: *\nPin: release n=bookworm\nPin-Priority: 100\n' \
 		>"$ROOT.tmp/etc/apt/preferences.d/bufsync"
+	# dkms calls the one of the machine's own.
+	[[ ! $ROOT_CROSS ]] || ln -s "/usr/bin/${ROOT_CROSS}strip" "$ROOT.tmp/usr/local/bin/strip"
 	mv "$ROOT.tmp" "$ROOT"
+}
+
+# root_guest: what guests of another architecture run on. Unpacked, not installed: the
+# users are those of the root that builds.
+root_guest() {
+	local line opts=() list
+	list=ROOT_PKGS_guest_$ROOT_ARCH
+	while IFS= read -r line; do
+		opts+=(--aptopt="$line")
+	done < <(root_proxy)
+	rm -rf "$ROOT_GUEST.tmp"
+	# shellcheck disable=SC2086 # a list of words
+	setpriv --pdeathsig KILL \
+		unshare --mount --pid --fork --kill-child --propagation private --mount-proc \
+		mmdebstrap --mode=root --variant=extract --architectures="$ROOT_ARCH" \
+		--skip=check/qemu --aptopt='Acquire::Languages "none"' \
+		--aptopt='Acquire::Retries "3"' "${opts[@]}" \
+		--include="$(echo ${!list} | tr ' ' ,)" trixie "$ROOT_GUEST.tmp" "$(root_mirror)"
+	rm -rf "$ROOT_GUEST.tmp"/{var/cache,var/lib/apt,usr/share/{doc,man,locale,info}}
+	cp -p "$ROOT"/etc/{passwd,group} "$ROOT_GUEST.tmp/etc/"
+	ln -sf mawk "$ROOT_GUEST.tmp/usr/bin/awk"
+	mv "$ROOT_GUEST.tmp" "$ROOT_GUEST"
 }
 
 root_run() { ns_run -l "$ROOT" "$@"; }	# root_run [-w] -- COMMAND...
@@ -163,14 +214,17 @@ root_ensure_locked() {
 		try_step "Debian root: base system" root_base || root_explain_failure
 	fi
 	for stage; do
-		list=ROOT_PKGS_$stage
+		list=ROOT_PKGS_$stage${ROOT_CROSS:+_$ROOT_ARCH}
 		# shellcheck disable=SC2086 # a list of words
 		root_stage "$stage" ${!list}
 	done
+	if (($#)) && [[ ! -e $ROOT_GUEST ]]; then
+		try_step "Debian root: guest of $ROOT_ARCH" root_guest || root_explain_failure
+	fi
 }
 
 # root_ensure [STAGE...]: make the root with these stages; without any, the base.
 root_ensure() {
 	need_root
-	locked root root_ensure_locked "$@"
+	locked "root${ROOT_CROSS:+-$ROOT_ARCH}" root_ensure_locked "$@"
 }

@@ -18,6 +18,11 @@ row_field() {
 		{ print $col[field] }' "$SCRIPTS/rows"
 }
 
+# row_arch ROW: as Debian calls it; the kernel's release has it.
+row_arch() {
+	if [[ $(row_field "$1" kernel) == *arm64* ]]; then echo arm64; else echo amd64; fi
+}
+
 row_check() {
 	[[ $(row_field "$1" set) ]] ||
 		die "no row '$1' in scripts/rows; there are: $(rows_names | paste -sd' ')"

@@ -62,7 +62,7 @@ selftests_build_programs() {	# DIR
 	ns_run -l "$ROOT" -b "$TREE=/run/tree" -b "$KSELFTEST=/run/kselftest" \
 		-b "$1.tmp=/run/out" -- \
 		make -j"$(nproc)" -C /run/tree/selftests KSELFTEST_DIR=/run/kselftest \
-		install INSTALL_PATH=/run/out
+		install INSTALL_PATH=/run/out ${ROOT_CROSS:+"CROSS_COMPILE=$ROOT_CROSS"}
 	mv "$1.tmp" "$1"
 }
 
