@@ -11,8 +11,6 @@
 
 #include "heap_env.h"
 
-#define PAGE	4096
-
 FIXTURE(alloc) {
 	struct heap_env env;
 	struct cg own;		/* the test itself may go there */
@@ -235,16 +233,16 @@ TEST_F(alloc, fd_flags)
 /* Whole pages, all of them there, zeroed, and charged. */
 TEST_F(alloc, sizes)
 {
-	static const struct {
+	const struct {
 		int64_t len;
 		int64_t size;
 	} sizes[] = {
 		{ 1, PAGE }, { PAGE - 1, PAGE }, { PAGE, PAGE },
-		{ PAGE + 1, 2 * PAGE }, { KIB(64), KIB(64) },
-		{ KIB(64) + 1, KIB(68) }, { MIB(1) - 1, MIB(1) },
+		{ PAGE + 1, 2 * PAGE }, { 16 * PAGE, 16 * PAGE },
+		{ 16 * PAGE + 1, 17 * PAGE }, { MIB(1) - 1, MIB(1) },
 		{ MIB(1), MIB(1) }, { MIB(2), MIB(2) },
 		{ MIB(3) + PAGE, MIB(3) + PAGE },
-		{ MIB(17) + KIB(72) + 5, MIB(17) + KIB(76) },
+		{ MIB(17) + 18 * PAGE + 5, MIB(17) + 19 * PAGE },
 		{ MIB(64), MIB(64) },
 	};
 	void *map;
@@ -272,8 +270,8 @@ TEST_F(alloc, sizes)
 /* The pages that were just freed are the first to be had again. */
 TEST_F(alloc, zeroed_after_use)
 {
-	static const int64_t sizes[] = {
-		PAGE, KIB(64), KIB(68), MIB(1), KIB(3076), MIB(33),
+	const int64_t sizes[] = {
+		PAGE, 16 * PAGE, 17 * PAGE, MIB(1), KIB(3076), MIB(33),
 	};
 	size_t i, round;
 	void *map;

@@ -11,7 +11,7 @@
 #include "syncobj_util.h"
 
 #define SIZE	MIB(8)
-#define PAGES	(SIZE / KIB(4))
+#define PAGES	(SIZE / PAGE)
 #define FULL	MIB(40)
 #define ROUNDS	30
 /* The compiler's first: to look through /usr/lib takes longer than to read what it finds. */
@@ -139,7 +139,7 @@ TEST_F(blocks, cost_of_a_fault)
 static void see(struct __test_metadata *_metadata, FIXTURE_DATA(blocks) *self,
 		int dir, int64_t size)
 {
-	static const int64_t offs[] = { 0, KIB(4), MIB(1) + KIB(60), MIB(2) };
+	const int64_t offs[] = { 0, PAGE, MIB(1) + 15 * PAGE, MIB(2) };
 	int buf = heap_alloc(self->env.dev, size, dir), n = 0;
 	unsigned int i;
 	int64_t page;
@@ -149,8 +149,8 @@ static void see(struct __test_metadata *_metadata, FIXTURE_DATA(blocks) *self,
 	TH_LOG("%u blocks", blocks_of(_metadata, self->td, buf));
 	ASSERT_EQ(0, td_attach(self->td, buf));
 	ASSERT_EQ(0, td_map(self->td, TD_BOTH, NULL));
-	for (page = 0; page < size / KIB(4); page++)
-		ASSERT_EQ(0, td_sg_fill(self->td, page * KIB(4), KIB(4),
+	for (page = 0; page < size / PAGE; page++)
+		ASSERT_EQ(0, td_sg_fill(self->td, page * PAGE, PAGE,
 					page + 1));
 	ASSERT_EQ(0, td_release(self->td));
 	for (i = 0; i < ARRAY_SIZE(offs); i++) {
@@ -158,8 +158,8 @@ static void see(struct __test_metadata *_metadata, FIXTURE_DATA(blocks) *self,
 			 offs[i]);
 		ASSERT_NE(MAP_FAILED, p);
 		ASSERT_TRUE(map_small(p, size - offs[i]));
-		for (page = offs[i] / KIB(4); page < size / KIB(4); page++)
-			n += p[page * 512 - offs[i] / 8] != page + 1ULL;
+		for (page = offs[i] / PAGE; page < size / PAGE; page++)
+			n += p[page * PAGE / 8 - offs[i] / 8] != page + 1ULL;
 		munmap(p, size - offs[i]);
 	}
 	EXPECT_EQ(0, n);
@@ -170,7 +170,7 @@ TEST_F(blocks, each_page_is_the_right_one)
 {
 	see(_metadata, self, self->dir_other, SIZE);
 	/* of all sizes, in the last 2 MiB */
-	see(_metadata, self, self->dir_other, SIZE - KIB(4));
+	see(_metadata, self, self->dir_other, SIZE - PAGE);
 	if (!fill(_metadata, self))
 		SKIP(return, "no files that could be reclaimed");
 	see(_metadata, self, self->dir_full, SIZE);

@@ -11,7 +11,6 @@
 #define SELF_THREAD	((uint32_t)-10000)
 #define SELF_GROUP	((uint32_t)-10001)
 #define PIDFD_THREAD	O_EXCL
-#define PAGE		4096
 
 /* The test itself, which allocates, moves to a cgroup of its own. */
 FIXTURE(charge) {
@@ -272,7 +271,7 @@ TEST_F(charge, stock_heap_does_not)
  */
 TEST_F(charge, bookkeeping)
 {
-	enum { COUNT = 2000, MORE = 32 * PAGE };
+	enum { COUNT = 2000, MORE = KIB(128) };
 	struct rlimit limit = { COUNT + 100, COUNT + 100 };
 	int64_t kernel = 0, want = COUNT * PAGE + MORE, end;
 	static int fds[COUNT];

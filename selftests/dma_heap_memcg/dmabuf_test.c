@@ -100,7 +100,7 @@ TEST_F(dmabuf, sync)
 	EXPECT_EQ(0, buf_sync(self->buf, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
 	EXPECT_EQ(0, buf_sync(self->buf, DMA_BUF_SYNC_END | DMA_BUF_SYNC_RW));
 
-	ro = heap_alloc_flags(self->env.dev, KIB(4), O_RDONLY | O_CLOEXEC,
+	ro = heap_alloc_flags(self->env.dev, PAGE, O_RDONLY | O_CLOEXEC,
 			      HEAP_SELF);
 	ASSERT_GE(ro, 0);
 	EXPECT_EQ(0, buf_sync(ro, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ));
@@ -168,7 +168,7 @@ TEST_F(dmabuf, no_read_or_write)
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(-1, write(self->buf, &c, 1));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_EQ(-1, ftruncate(self->buf, KIB(4)));
+	EXPECT_EQ(-1, ftruncate(self->buf, PAGE));
 	EXPECT_EQ(SIZE, buf_size(self->buf));
 }
 

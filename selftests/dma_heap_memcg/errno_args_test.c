@@ -8,8 +8,6 @@
 
 #include "errno_env.h"
 
-#define PAGE	4096
-
 FIXTURE(args) {
 	struct errno_env e;
 };
@@ -49,7 +47,7 @@ TEST_F(args, alloc)
 		.charge_fd = self->e.dir,
 	};
 	struct dma_heap_memcg_allocation_data data;
-	static const uint64_t no_len[] = {
+	const uint64_t no_len[] = {
 		0, UINT64_MAX, UINT64_MAX - PAGE + 2,
 	};
 	static const uint32_t no_flags[] = {
@@ -291,7 +289,7 @@ TEST_F(args, sizes)
 		struct dma_heap_memcg_grant_args grant;
 		struct dma_heap_memcg_query_args query;
 		struct dma_heap_memcg_transfer_args transfer;
-		unsigned char bytes[2 * PAGE];
+		unsigned char bytes[KIB(128)];	/* more than a page */
 	} u;
 	int dev = self->e.env.dev;
 	static const uint32_t more[] = { 1, 8, 64 };

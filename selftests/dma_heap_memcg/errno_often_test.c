@@ -15,7 +15,6 @@
 #include "syncobj_util.h"
 
 #define NOBODY	65534
-#define PAGE	4096
 /* A page each would be 80 MiB, an object of 64 bytes 1250 KiB. */
 #define OFTEN	20000
 /* For calls that reclaim; one of them has more than the slack in hand. */

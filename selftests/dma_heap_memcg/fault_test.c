@@ -19,8 +19,8 @@
 #include "dmabuf_util.h"
 
 #define SIZE	MIB(64)
-#define PAGES	(SIZE / 4096)
-#define SLOTS	(SIZE / MIB(2))
+#define PAGES	(SIZE / PAGE)
+#define SLOTS	(SIZE / HUGE)
 /* One a slot, one more if unaligned, and some that have other causes */
 #define FAULTS	(SLOTS + 8)
 
@@ -84,7 +84,7 @@ static struct cost touch(char *p)
 	cost.kib = tables_kib();
 	cost.faults = minor_faults();
 	for (i = 0; i < PAGES; i++) {
-		word = (uint64_t *)(p + i * 4096);
+		word = (uint64_t *)(p + i * PAGE);
 		if (!__atomic_load_n(word, __ATOMIC_RELAXED))
 			__atomic_store_n(word, i + 1, __ATOMIC_RELAXED);
 	}
@@ -103,7 +103,7 @@ static bool has_large_blocks(struct __test_metadata *_metadata, int td, int buf)
 	ASSERT_EQ(0, td_release(td));
 	TH_LOG("%u blocks, the smallest of %llu bytes", figures.out_nents,
 	       (unsigned long long)figures.out_min);
-	return figures.out_min == MIB(2);
+	return (int64_t)figures.out_min == HUGE;
 }
 
 /*
@@ -144,7 +144,7 @@ TEST_F(fault, few_if_aligned)
 	TH_LOG("%ld faults, %ld KiB of tables", cost.faults, cost.kib);
 	EXPECT_LE(cost.faults, FAULTS);
 	EXPECT_LE(cost.kib, can && large ? 16 : LONG_MAX);
-	EXPECT_GE(cost.kib, can ? 0 : 4 * SLOTS);
+	EXPECT_GE(cost.kib, can ? 0 : PAGE / 1024 * SLOTS);
 }
 
 /*
@@ -171,13 +171,13 @@ TEST_F(fault, none_copied_by_fork)
 	ASSERT_TRUE(WIFEXITED(status));
 	if (caps.out_features & DMA_HEAP_MEMCG_FEATURE_HUGE_FAULT)
 		EXPECT_EQ(0, WEXITSTATUS(status));
-	EXPECT_EQ(PAGES, *(int64_t *)(p + SIZE - 4096));
+	EXPECT_EQ(PAGES, *(int64_t *)(p + SIZE - PAGE));
 }
 
 /* The control: an address that rules huge pages out */
 TEST_F(fault, few_if_unaligned)
 {
-	static const size_t offs[] = { 4096, MIB(1), MIB(2) - 4096 };
+	const size_t offs[] = { PAGE, HUGE / 2, HUGE - PAGE };
 	struct cost cost;
 	char *p;
 	int i;
@@ -188,7 +188,7 @@ TEST_F(fault, few_if_unaligned)
 		cost = touch(p);
 		TH_LOG("%ld faults, %ld KiB of tables", cost.faults, cost.kib);
 		EXPECT_LE(cost.faults, FAULTS);
-		EXPECT_GE(cost.kib, 4 * SLOTS);
+		EXPECT_GE(cost.kib, PAGE / 1024 * SLOTS);
 		munmap(p, SIZE);
 	}
 }
@@ -201,17 +201,17 @@ TEST_F(fault, few_if_misaligned)
 	int64_t i;
 
 	ASSERT_NE(MAP_FAILED, p);
-	p = mmap(p, SIZE - 4096, PROT_READ | PROT_WRITE,
-		 MAP_SHARED | MAP_FIXED, self->buf, 4096);
+	p = mmap(p, SIZE - PAGE, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED, self->buf, PAGE);
 	ASSERT_NE(MAP_FAILED, p);
 	faults = minor_faults();
 	for (i = 0; i < PAGES - 1; i++)
-		*(uint64_t *)(p + i * 4096) = i + 1;
+		*(uint64_t *)(p + i * PAGE) = i + 1;
 	EXPECT_LE(minor_faults() - faults, FAULTS);
 	p = buf_map(self->buf, PROT_READ);
 	ASSERT_NE(MAP_FAILED, p);
 	for (i = 0; i < PAGES; i++)
-		ASSERT_EQ(i, *(int64_t *)(p + i * 4096));
+		ASSERT_EQ(i, *(int64_t *)(p + i * PAGE));
 }
 
 #define THREADS	8
@@ -230,7 +230,7 @@ static void *race(void *arg)
 
 	for (i = 0; i < PAGES; i++) {
 		page = (page + r->stride) % PAGES;
-		__atomic_fetch_add((uint64_t *)(r->p + page * 4096ULL), 1,
+		__atomic_fetch_add((uint64_t *)(r->p + page * PAGE), 1,
 				   __ATOMIC_RELAXED);
 	}
 	return NULL;
@@ -243,11 +243,11 @@ static void *map_and_unmap(void *arg)
 	char *p;
 
 	for (turns = 0; turns < 50; turns++) {
-		p = buf_map_at(buf, PROT_READ, (turns & 1) * 4096);
+		p = buf_map_at(buf, PROT_READ, (turns & 1) * PAGE);
 		if (p == MAP_FAILED)
 			return (void *)1L;
 		for (i = 0; i < 64; i++)
-			words_sum(p + (i * 257 + turns) % PAGES * 4096, 8);
+			words_sum(p + (i * 257 + turns) % PAGES * PAGE, 8);
 		munmap(p, SIZE);
 	}
 	return NULL;
@@ -298,7 +298,7 @@ TEST_F(fault, from_everywhere_at_once)
 		EXPECT_EQ(0, status);
 	}
 	for (page = 0; page < PAGES; page++)
-		ASSERT_EQ(THREADS + 2, *(uint64_t *)(p + page * 4096));
+		ASSERT_EQ(THREADS + 2, *(uint64_t *)(p + page * PAGE));
 }
 
 /* Whatever they answer, the contents stay, and can be got at. */
@@ -319,7 +319,7 @@ TEST_F(fault, advice_does_no_harm)
 	ASSERT_NE(MAP_FAILED, p);
 	buf_fill(p, SIZE, 1);
 	for (i = 0; i < (int)ARRAY_SIZE(advice); i++) {
-		part = madvise(p + MIB(3) + 4096, MIB(5), advice[i]);
+		part = madvise(p + MIB(3) + PAGE, MIB(5), advice[i]);
 		EXPECT_EQ(0, buf_differs(p, MIB(9), 1))
 			TH_LOG("advice %d for a part: %d", advice[i], part);
 		whole = madvise(p, SIZE, advice[i]);
@@ -357,7 +357,7 @@ TEST_F(fault, locking_and_populating_do_no_harm)
 TEST_F(fault, through_system_calls)
 {
 	char *p = buf_map(self->buf, PROT_READ | PROT_WRITE);
-	char plain[4096], copy[4096];
+	char plain[PAGE], copy[PAGE];
 	struct iovec local = { plain, sizeof(plain) };
 	struct iovec there = { p, sizeof(plain) };
 	int fds[2], mem, zero;

@@ -102,9 +102,9 @@ TEST_F(grant_file, does_nothing_else)
 
 	EXPECT_EQ(-1, read(grant, &byte, 1));
 	EXPECT_EQ(-1, write(grant, &byte, 1));
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, grant,
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, grant,
 				   0));
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, grant,
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, grant,
 				   0));
 	EXPECT_EQ(-ENOTTY, heap_caps(grant, &caps));
 	EXPECT_EQ(-ENOTTY, heap_alloc(grant, TRY_LEN, HEAP_SELF));

@@ -36,7 +36,7 @@ TEST_F(grant_life, expires)
 	EXPECT_EQ(0, heap_query(dev, grant, &query));
 	for (;;) {
 		start = now_ns();
-		ret = use_grant(dev, grant, KIB(4));
+		ret = use_grant(dev, grant, PAGE);
 		if (ret || start > end)
 			break;
 		sleep_ms(10);
@@ -44,7 +44,7 @@ TEST_F(grant_life, expires)
 	/* not before, and not again after */
 	EXPECT_EQ(-ETIME, ret);
 	EXPECT_GE(now_ns(), end);
-	EXPECT_EQ(-ETIME, use_grant(dev, grant, KIB(4)));
+	EXPECT_EQ(-ETIME, use_grant(dev, grant, PAGE));
 	EXPECT_EQ(-ETIME, heap_transfer(dev, held, grant));
 	EXPECT_EQ(-ETIME, heap_query(dev, grant, &query));
 	EXPECT_EQ(ETIME, serve(&self->a.caller, grant));
@@ -231,7 +231,7 @@ static void *hurry(void *arg)
 
 	do {
 		start = now_ns();
-		h->ret = use_grant(h->dev, h->grant, KIB(64));
+		h->ret = use_grant(h->dev, h->grant, 16 * PAGE);
 		if (!h->ret)
 			h->last = start;
 	} while (!h->ret && start < end);
@@ -296,7 +296,7 @@ TEST_F(grant_life, cgroup_removed)
 	held = heap_alloc(dev, TRY_LEN, grant);
 	ASSERT_GE(held, 0);
 	ASSERT_EQ(0, cg_remove(&a->target));
-	EXPECT_EQ(-ENODEV, use_grant(dev, grant, KIB(4)));
+	EXPECT_EQ(-ENODEV, use_grant(dev, grant, PAGE));
 	EXPECT_EQ(-ENODEV, heap_transfer(dev, held, grant));
 	EXPECT_EQ(-ENODEV, heap_query(dev, grant, &query));
 	EXPECT_EQ(ENODEV, serve(&a->caller, grant));
@@ -323,16 +323,16 @@ TEST_F(grant_life, of_an_ended_grant)
 	late = heap_grant(dev, a->dir, BUDGET, 1);
 	ASSERT_GE(late, 0);
 	fds = count_fds();
-	EXPECT_EQ(-ENODEV, use_grant(dev, c->grant, KIB(4)));
+	EXPECT_EQ(-ENODEV, use_grant(dev, c->grant, PAGE));
 	EXPECT_EQ(-EINVAL, heap_grant(dev, c->grant, BUDGET, INT64_MAX));
-	EXPECT_EQ(-ETIME, use_grant(dev, late, KIB(4)));
+	EXPECT_EQ(-ETIME, use_grant(dev, late, PAGE));
 	EXPECT_EQ(-EINVAL, heap_grant(dev, late, BUDGET, INT64_MAX));
 
 	removed = heap_grant(dev, a->dir, BUDGET, INT64_MAX);
 	ASSERT_GE(removed, 0);
 	cg_kill(c->pid);
 	ASSERT_EQ(0, cg_remove(&a->target));
-	EXPECT_EQ(-ENODEV, use_grant(dev, removed, KIB(4)));
+	EXPECT_EQ(-ENODEV, use_grant(dev, removed, PAGE));
 	EXPECT_EQ(-EINVAL, heap_grant(dev, removed, BUDGET, INT64_MAX));
 	EXPECT_EQ(fds + 1, count_fds());
 }

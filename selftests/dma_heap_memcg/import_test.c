@@ -44,12 +44,12 @@ FIXTURE_TEARDOWN(import)
 /* A table has all of the buffer, in as few entries as can be expected. */
 TEST_F(import, figures)
 {
-	static const struct {
+	const struct {
 		int64_t len;
 		uint32_t nents;	/* at most */
 	} cases[] = {
-		{ KIB(4), 1 }, { KIB(12), 3 }, { KIB(64), 1 }, { KIB(68), 2 },
-		{ MIB(1), 1 }, { MIB(2), 1 }, { MIB(2) + KIB(68), 3 },
+		{ PAGE, 1 }, { 3 * PAGE, 3 }, { 16 * PAGE, 1 }, { 17 * PAGE, 2 },
+		{ 256 * PAGE, 1 }, { HUGE, 1 }, { HUGE + 17 * PAGE, 3 },
 		{ MIB(64), 64 },
 	};
 	struct test_dmabuf_map_args figures;
@@ -64,7 +64,7 @@ TEST_F(import, figures)
 		       (long long)cases[i].len >> 10, figures.out_nents,
 		       figures.out_min >> 10, figures.out_max >> 10);
 		EXPECT_EQ(cases[i].len, figures.out_len);
-		EXPECT_GE(figures.out_min, 4096);
+		EXPECT_GE(figures.out_min, PAGE);
 		EXPECT_LE(figures.out_nents, cases[i].nents);
 		ASSERT_EQ(0, td_release(self->td));
 		close(buf);
@@ -101,7 +101,7 @@ TEST_F(import, zeroed)
 TEST_F(import, data_of_the_device)
 {
 	char *p = buf_map(self->buf, PROT_READ | PROT_WRITE);
-	int64_t from = MIB(2) - KIB(72) + 8, len = MIB(4) + KIB(80) + 16;
+	int64_t from = MIB(2) - 18 * PAGE + 8, len = MIB(4) + 20 * PAGE + 16;
 	uint64_t sum;
 
 	ASSERT_NE(MAP_FAILED, p);
@@ -129,7 +129,7 @@ TEST_F(import, data_of_the_device)
 TEST_F(import, data_of_the_kernel)
 {
 	char *p = buf_map(self->buf, PROT_READ | PROT_WRITE);
-	int64_t from = MIB(2) - KIB(72) + 8, len = MIB(4) + KIB(80) + 16;
+	int64_t from = MIB(2) - 18 * PAGE + 8, len = MIB(4) + 20 * PAGE + 16;
 	uint64_t sum;
 
 	ASSERT_NE(MAP_FAILED, p);

@@ -161,7 +161,7 @@ TEST_F(limit, below_the_request)
 	before = pages_allocated(vmstat);
 	fd = heap_alloc(self->env.dev, LEN / 4, self->dir);
 	ASSERT_GE(fd, 0);
-	EXPECT_GE(pages_allocated(vmstat) - before, LEN / 4 / 4096);
+	EXPECT_GE(pages_allocated(vmstat) - before, LEN / 4 / PAGE);
 	EXPECT_LT(peak + LEN / 8, cg_read(&self->target, "memory.peak"));
 }
 
@@ -253,7 +253,7 @@ TEST_F(limit, exactly)
 	int64_t max = LEN + self->slack;
 	int fd;
 
-	ASSERT_EQ(0, cg_write_bytes(&self->target, "memory.max", LEN - 4096));
+	ASSERT_EQ(0, cg_write_bytes(&self->target, "memory.max", LEN - PAGE));
 	EXPECT_EQ(-ENOMEM, heap_alloc(self->env.dev, LEN, self->dir));
 	EXPECT_EQ(0, events_of(&self->target).max);
 
@@ -269,7 +269,7 @@ TEST_F(limit, exactly)
 	fd = heap_alloc(self->env.dev, LEN, self->dir);
 	ASSERT_GE(fd, 0);
 	EXPECT_LE(cg_read(&self->target, "memory.current"), max);
-	EXPECT_EQ(-ENOMEM, heap_alloc(self->env.dev, max - LEN + 4096,
+	EXPECT_EQ(-ENOMEM, heap_alloc(self->env.dev, max - LEN + PAGE,
 				      self->dir));
 	close(fd);
 }

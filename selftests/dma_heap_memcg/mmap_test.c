@@ -71,9 +71,9 @@ static bool is_mapped(void *p)
 /* Of all sizes of blocks, and again when the pages have been used. */
 TEST_F(map, zeroed)
 {
-	static const int64_t sizes[] = {
-		KIB(4), KIB(12), KIB(64), KIB(68), MIB(1), MIB(2),
-		MIB(2) + KIB(4), MIB(5) + KIB(76), MIB(24),
+	const int64_t sizes[] = {
+		PAGE, 3 * PAGE, 16 * PAGE, 17 * PAGE, MIB(1), MIB(2),
+		MIB(2) + PAGE, MIB(5) + 19 * PAGE, MIB(24),
 	};
 	int i, again, buf;
 	char *p;
@@ -228,12 +228,12 @@ TEST_F(map, protection_can_be_changed)
 
 TEST_F(map, parts)
 {
-	static const struct {
+	const struct {
 		int64_t off, len;
 	} parts[] = {
-		{ 0, KIB(4) }, { KIB(4), KIB(4) }, { SIZE - KIB(4), KIB(4) },
-		{ KIB(60), KIB(8) }, { MIB(2) - KIB(4), KIB(8) },
-		{ MIB(2), MIB(2) }, { MIB(3) + KIB(4), MIB(6) },
+		{ 0, PAGE }, { PAGE, PAGE }, { SIZE - PAGE, PAGE },
+		{ 15 * PAGE, 2 * PAGE }, { MIB(2) - PAGE, 2 * PAGE },
+		{ MIB(2), MIB(2) }, { MIB(3) + PAGE, MIB(6) },
 	};
 	char *p = buf_map(self->buf, PROT_READ | PROT_WRITE), *q;
 	int i;
@@ -253,7 +253,7 @@ TEST_F(map, parts)
 	}
 	/* Lengths are rounded up to pages. */
 	EXPECT_EQ(0, try_map(self->buf, 1, PROT_READ, MAP_SHARED,
-			     SIZE - KIB(4)));
+			     SIZE - PAGE));
 }
 
 TEST_F(map, beyond_the_end)
@@ -261,19 +261,19 @@ TEST_F(map, beyond_the_end)
 	int ret, buf = self->buf;
 
 	EXPECT_EQ(-EINVAL, try_map(buf, SIZE + 1, PROT_READ, MAP_SHARED, 0));
-	EXPECT_EQ(-EINVAL, try_map(buf, KIB(4), PROT_READ, MAP_SHARED, SIZE));
-	EXPECT_EQ(-EINVAL, try_map(buf, KIB(8), PROT_READ, MAP_SHARED,
-				   SIZE - KIB(4)));
-	EXPECT_EQ(-EINVAL, try_map(buf, KIB(4), PROT_READ, MAP_SHARED,
+	EXPECT_EQ(-EINVAL, try_map(buf, PAGE, PROT_READ, MAP_SHARED, SIZE));
+	EXPECT_EQ(-EINVAL, try_map(buf, 2 * PAGE, PROT_READ, MAP_SHARED,
+				   SIZE - PAGE));
+	EXPECT_EQ(-EINVAL, try_map(buf, PAGE, PROT_READ, MAP_SHARED,
 				   1LL << 40));
-	ret = try_map(buf, KIB(8), PROT_READ, MAP_SHARED, INT64_MAX - 4095);
+	ret = try_map(buf, 2 * PAGE, PROT_READ, MAP_SHARED, INT64_MAX - PAGE + 1);
 	EXPECT_TRUE(ret == -EINVAL || ret == -EOVERFLOW) TH_LOG("%d", ret);
-	EXPECT_EQ(-EINVAL, try_map(buf, KIB(4), PROT_READ, MAP_SHARED, 512));
+	EXPECT_EQ(-EINVAL, try_map(buf, PAGE, PROT_READ, MAP_SHARED, 512));
 }
 
 TEST_F(map, any_address)
 {
-	static const size_t offs[] = { 0, KIB(4), MIB(1), MIB(2) - KIB(4) };
+	const size_t offs[] = { 0, PAGE, HUGE / 2, HUGE - PAGE };
 	char *p, *q = buf_map(self->buf, PROT_READ | PROT_WRITE);
 	int i;
 
@@ -281,7 +281,7 @@ TEST_F(map, any_address)
 	for (i = 0; i < (int)ARRAY_SIZE(offs); i++) {
 		p = buf_map_at(self->buf, PROT_READ | PROT_WRITE, offs[i]);
 		ASSERT_NE(MAP_FAILED, p);
-		ASSERT_EQ(offs[i], (uintptr_t)p % MIB(2));
+		ASSERT_EQ(offs[i], (uintptr_t)p % HUGE);
 		buf_fill(p, SIZE, i);
 		EXPECT_EQ(0, buf_differs(q, SIZE, i));
 		munmap(p, SIZE);
@@ -298,7 +298,7 @@ TEST_F(map, move_shrink_but_not_grow)
 		  0);
 	ASSERT_NE(MAP_FAILED, at);
 	/* to where huge pages do not fit */
-	at += KIB(4);
+	at += PAGE;
 	q = mremap(p, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, at);
 	ASSERT_EQ(at, q);
 	EXPECT_FALSE(is_mapped(p));
@@ -339,19 +339,19 @@ TEST_F(map, unmapped_in_parts)
 	close(self->buf);
 
 	/* a page in the middle of a huge one, then all behind, then before */
-	ASSERT_EQ(0, munmap(p + MIB(5), KIB(4)));
+	ASSERT_EQ(0, munmap(p + MIB(5), PAGE));
 	EXPECT_FALSE(is_mapped(p + MIB(5)));
 	EXPECT_EQ(0, buf_differs(p, MIB(5), 1));
-	EXPECT_TRUE(is_mapped(p + MIB(5) + KIB(4)));
-	ASSERT_EQ(0, munmap(p + MIB(5) + KIB(4), SIZE - MIB(5) - KIB(4)));
+	EXPECT_TRUE(is_mapped(p + MIB(5) + PAGE));
+	ASSERT_EQ(0, munmap(p + MIB(5) + PAGE, SIZE - MIB(5) - PAGE));
 	EXPECT_EQ(0, buf_differs(p, MIB(5), 1));
 	EXPECT_EQ(SIZE, cg_local_bytes(self->env.dev, cg));
-	ASSERT_EQ(0, munmap(p + KIB(4), MIB(5) - KIB(4)));
-	EXPECT_EQ(0, buf_differs(p, KIB(4), 1));
+	ASSERT_EQ(0, munmap(p + PAGE, MIB(5) - PAGE));
+	EXPECT_EQ(0, buf_differs(p, PAGE, 1));
 	EXPECT_EQ(SIZE, cg_local_bytes(self->env.dev, cg));
 	EXPECT_TRUE(cg_charged(cg, SIZE));
 	/* The last page is the last user. */
-	ASSERT_EQ(0, munmap(p, KIB(4)));
+	ASSERT_EQ(0, munmap(p, PAGE));
 	EXPECT_EQ(0, cg_local_bytes(self->env.dev, cg));
 	EXPECT_TRUE(cg_charged(cg, 0));
 }

@@ -104,14 +104,14 @@ static int charge(void *arg)
 		m->done + m->refused < CALLS) && !m->failed) {
 		if (now_ns() > end)
 			return 2;
-		fd = heap_alloc(m->dev, KIB(4), m->pidfd);
+		fd = heap_alloc(m->dev, PAGE, m->pidfd);
 		count(m, fd);
 		close(fd);
-		fd = heap_grant(m->dev, m->pidfd, KIB(4), INT64_MAX);
+		fd = heap_grant(m->dev, m->pidfd, PAGE, INT64_MAX);
 		count(m, fd);
 		if (fd < 0)
 			continue;
-		buf = heap_alloc(m->dev, KIB(4), fd);
+		buf = heap_alloc(m->dev, PAGE, fd);
 		if (buf < 0)
 			m->failed = buf;
 		close(buf);

@@ -14,7 +14,6 @@
 #include "syncobj_util.h"
 #include "thread_util.h"
 
-#define PAGE		4096
 #define TRACING		"/sys/kernel/tracing"
 #define QUEUED		"events/workqueue/workqueue_queue_work"
 #define MAX_THREADS	16

@@ -147,7 +147,7 @@ static int denied_often(void *arg)
 	dev = heap_open();
 	for (i = 0; i < ROUNDS; i++) {
 		start = now_ns();
-		if (heap_alloc(dev, KIB(4), self->charge_fd) != -EPERM)
+		if (heap_alloc(dev, PAGE, self->charge_fd) != -EPERM)
 			return 2;
 		s->small[i] = now_ns() - start;
 		start = now_ns();

@@ -105,8 +105,8 @@ TEST_F(stats, the_root)
 /* At every step what the line "kernel" of memory.stat has grown by. */
 TEST_F(stats, equal_memory_stat)
 {
-	static const int64_t sizes[] = {
-		MIB(16), MIB(64), MIB(1), MIB(8) + 4096, MIB(33), MIB(3),
+	const int64_t sizes[] = {
+		MIB(16), MIB(64), MIB(1), MIB(8) + PAGE, MIB(33), MIB(3),
 	};
 	struct dma_heap_memcg_query_args query;
 	int64_t base, sum = 0, peak = 0;

@@ -225,7 +225,7 @@ static int manager_process(struct stress *s, const struct cg *top)
 			lower(s, &cg, i, MIB(16));
 			break;
 		case 5:
-			ret = cg_write_bytes(&cg, "memory.high", KIB(4));
+			ret = cg_write_bytes(&cg, "memory.high", PAGE);
 			sleep_ms(20);
 			ret = cg_write(&cg, "memory.high", "max") ?: ret;
 			stress_check(s, HIGH, ret);

@@ -221,7 +221,7 @@ TEST_F(table, forgets)
 		ASSERT_EQ(0, cg_new(&cg, &self->mid, name));
 		dir = cg_open(&cg, 0);
 		ASSERT_GE(dir, 0);
-		fd = heap_alloc(self->env.dev, 4096, dir);
+		fd = heap_alloc(self->env.dev, PAGE, dir);
 		ASSERT_GE(fd, 0);
 		close(fd);
 		close(dir);
@@ -235,12 +235,12 @@ TEST_F(table, forgets)
 	ASSERT_GE(rows, 0);
 	EXPECT_LE(rows, MOST);
 	/* and the sum is not */
-	fd = heap_alloc(self->env.dev, 4096, self->dir_leaf);
+	fd = heap_alloc(self->env.dev, PAGE, self->dir_leaf);
 	ASSERT_GE(fd, 0);
 	ASSERT_GE(table_read(cg_id(&self->mid), &row, &count), 2);
 	ASSERT_EQ(1, count);
 	EXPECT_EQ(COUNT + 1, row.charges);
-	EXPECT_EQ(4096, row.bytes);
+	EXPECT_EQ(PAGE, row.bytes);
 }
 
 /*

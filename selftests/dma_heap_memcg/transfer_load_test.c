@@ -11,8 +11,9 @@
 #include "syncobj_util.h"
 
 /* Blocks of all sizes */
-#define SIZE	(MIB(5) + KIB(68))
-#define PAGES	(SIZE / 4096)
+#define SIZE	(MIB(5) + 17 * PAGE)
+#define PAGES	(SIZE / PAGE)
+#define MOST_PAGES	(MIB(6) / KIB(4))	/* there are none smaller */
 
 FIXTURE(load) {
 	struct transfer_env t;
@@ -22,7 +23,7 @@ FIXTURE(load) {
 FIXTURE_SETUP(load)
 {
 	transfer_env_setup(_metadata, &self->t, SIZE);
-	self->stop = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	self->stop = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->stop);
 }
@@ -75,7 +76,7 @@ static void *write_rounds(void *arg)
 
 	while (!stopped(w->stop)) {
 		for (i = 0; i < PAGES; i++) {
-			word = (uint64_t *)(w->p + i * 4096 + w->index * 64);
+			word = (uint64_t *)(w->p + i * PAGE + w->index * 64);
 			w->lost += __atomic_load_n(&word[0], __ATOMIC_RELAXED)
 				   != w->rounds;
 			w->lost += __atomic_load_n(&word[1], __ATOMIC_RELAXED)
@@ -97,7 +98,7 @@ struct reader {
 	const bool *stop;
 	uint64_t rounds;
 	uint64_t back;
-	uint64_t last[PAGES];
+	uint64_t last[MOST_PAGES];
 };
 
 static void *read_rounds(void *arg)
@@ -108,7 +109,7 @@ static void *read_rounds(void *arg)
 
 	while (!stopped(r->stop)) {
 		for (i = 0; i < PAGES; i++) {
-			value = __atomic_load_n((uint64_t *)(r->p + i * 4096),
+			value = __atomic_load_n((uint64_t *)(r->p + i * PAGE),
 						__ATOMIC_RELAXED);
 			r->back += value < r->last[i];
 			r->last[i] = value;
@@ -185,7 +186,7 @@ TEST_F(load, under_writers)
 	for (i = 0; i < WRITERS; i++) {
 		EXPECT_EQ(0, w[i].lost) TH_LOG("writer %d", i);
 		for (page = 0; page < PAGES; page++) {
-			word = (uint64_t *)(t->p + page * 4096 + i * 64);
+			word = (uint64_t *)(t->p + page * PAGE + i * 64);
 			ASSERT_EQ(w[i].rounds, word[0]);
 			ASSERT_EQ(w[i].rounds, word[1]);
 		}
@@ -250,7 +251,7 @@ TEST_F(load, while_it_is_closed)
 	start(_metadata, &mover, t, self->stop, &buf);
 	for (i = 0; i < 300; i++) {
 		/* The number is the same each time, that is the point. */
-		fd = heap_alloc(t->dev, KIB(4) << i % 10, t->a_fd);
+		fd = heap_alloc(t->dev, PAGE << i % 10, t->a_fd);
 		ASSERT_GE(fd, 0);
 		__atomic_store_n(&buf, fd, __ATOMIC_RELAXED);
 		usleep(i * 37 % 1000);
@@ -336,7 +337,7 @@ TEST_F(load, by_two_at_a_time)
 	for (i = 0; i < 2; i++)
 		start(_metadata, &movers[i], t, self->stop, &t->buf);
 	for (i = 0; i < 100; i++) {
-		p = buf_map_at(t->buf, PROT_READ, i % 2 * 4096);
+		p = buf_map_at(t->buf, PROT_READ, i % 2 * PAGE);
 		ASSERT_NE(MAP_FAILED, p);
 		ASSERT_EQ(0, buf_differs(p, SIZE, 1));
 		munmap(p, SIZE);

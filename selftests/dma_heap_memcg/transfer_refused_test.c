@@ -167,7 +167,7 @@ TEST_F(refused, while_the_kernel_has_it_mapped)
 
 static int foreign_buffer(void)
 {
-	struct udmabuf_create args = { .size = KIB(64) };
+	struct udmabuf_create args = { .size = 16 * PAGE };
 	int fd, dev = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
 
 	if (dev < 0)
@@ -190,12 +190,14 @@ TEST_F(refused, what_is_not_of_this_heap)
 	TH_LOG("udmabuf: %d, stock heap: %d", buf, stock);
 	if (kernel_is_row() && kernel_at_least(6, 12)) {
 		ASSERT_GE(buf, 0);
+#ifndef __aarch64__	/* Debian's are built without dma-heaps. */
 		ASSERT_GE(stock, 0);
+#endif
 	}
 	if (buf >= 0)
 		EXPECT_EQ(-EINVAL, heap_transfer(t->dev, buf, t->b_fd));
 	if (stock >= 0) {
-		buf = heap_alloc_plain(stock, KIB(64));
+		buf = heap_alloc_plain(stock, 16 * PAGE);
 		ASSERT_GE(buf, 0);
 		EXPECT_EQ(-EINVAL, heap_transfer(t->dev, buf, t->b_fd));
 	}

@@ -73,8 +73,8 @@ TEST_F(transfer, to_a_process_and_to_oneself)
 
 TEST_F(transfer, sizes)
 {
-	static const int64_t sizes[] = {
-		KIB(4), KIB(68), MIB(1), MIB(2), MIB(3) + KIB(76), MIB(24),
+	const int64_t sizes[] = {
+		PAGE, 17 * PAGE, MIB(1), MIB(2), MIB(3) + 19 * PAGE, MIB(24),
 	};
 	struct transfer_env *t = &self->t;
 	int i, buf;
@@ -83,7 +83,7 @@ TEST_F(transfer, sizes)
 	for (i = 0; i < (int)ARRAY_SIZE(sizes); i++) {
 		buf = heap_alloc(t->dev, sizes[i], t->a_fd);
 		ASSERT_GE(buf, 0);
-		p = buf_map_at(buf, PROT_READ | PROT_WRITE, (i & 1) * 4096);
+		p = buf_map_at(buf, PROT_READ | PROT_WRITE, (i & 1) * PAGE);
 		ASSERT_NE(MAP_FAILED, p);
 		/* once before anybody has touched it */
 		ASSERT_EQ(0, heap_transfer(t->dev, buf, t->b_fd));
@@ -238,7 +238,7 @@ TEST_F(transfer, budget_of_a_grant)
 	munmap(t->p, SIZE);
 	first = heap_alloc(t->dev, SIZE, grant);
 	ASSERT_GE(first, 0);
-	EXPECT_EQ(-EDQUOT, heap_alloc(t->dev, KIB(4), grant));
+	EXPECT_EQ(-EDQUOT, heap_alloc(t->dev, PAGE, grant));
 	ASSERT_EQ(0, heap_transfer(t->dev, first, t->b_fd));
 	second = heap_alloc(t->dev, SIZE / 2, grant);
 	ASSERT_GE(second, 0);
@@ -250,7 +250,7 @@ TEST_F(transfer, budget_of_a_grant)
 	close(second);
 	ASSERT_EQ(0, heap_transfer(t->dev, first, grant));
 	EXPECT_EQ(SIZE, cg_local_bytes(t->dev, &t->a));
-	EXPECT_EQ(-EDQUOT, heap_alloc(t->dev, KIB(4), grant));
+	EXPECT_EQ(-EDQUOT, heap_alloc(t->dev, PAGE, grant));
 
 	/* To the same cgroup, but not by the grant: it is let go of. */
 	ASSERT_EQ(0, heap_transfer(t->dev, first, t->a_fd));

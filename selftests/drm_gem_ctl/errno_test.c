@@ -160,8 +160,8 @@ TEST_F(err, list)
 		.count = 2,
 		.entry_size = sizeof(entries[0]),
 	};
-	static const uint32_t wrong[] = { 0, 1, 8, 12, 17, 33, 36, 4104,
-					  0x80000000, 0xfffffff8 };
+	const uint32_t wrong[] = { 0, 1, 8, 12, 17, 33, 36, GEM_PAGE + 8,
+				   0x80000000, 0xfffffff8 };
 	size_t i;
 	char *p;
 

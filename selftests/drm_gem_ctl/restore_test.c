@@ -21,8 +21,9 @@
 
 #include "gem_image.h"
 #include "module_util.h"
+#include "page_util.h"
 
-#define PAGE	4096
+#define PAGE	((size_t)page_size())
 
 typedef int (*restore_fn)(int ctl, int drm, struct bufsync_gem_move *moves,
 			  size_t count);

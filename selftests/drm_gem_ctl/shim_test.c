@@ -20,9 +20,10 @@
 
 #include "gem_image.h"
 #include "module_util.h"
+#include "page_util.h"
 
 #define SHIM	"/usr/lib/bufsync/libbufsync-gem.so"
-#define PAGE	4096
+#define PAGE	((size_t)page_size())
 #define OBJECTS	6
 
 static char dir[192];	/* of the programs */
@@ -318,7 +319,7 @@ TEST_F(shim, list_is_built)
 		if (i != 3)
 			len += snprintf(want + len, sizeof(want) - len,
 					"%d %d %d 4 0x1f6cf 65536\n", i,
-					i == OBJECTS + 1, i * PAGE);
+					i == OBJECTS + 1, i * 4096);
 	EXPECT_STREQ(want, list(SHIMMED, NULL, self->drm, 64));
 	EXPECT_STREQ(want, list(SHIMMED, NULL, self->drm, OBJECTS));
 }

@@ -10,8 +10,9 @@
 #include <linux/dma-buf.h>
 
 #include "gem_image.h"
+#include "page_util.h"
 
-#define PAGE	4096
+#define PAGE	((size_t)page_size())
 
 static int open_node(const char *driver, bool render)
 {

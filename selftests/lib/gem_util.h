@@ -11,9 +11,11 @@
 #include <stdint.h>
 #include <drm/drm_gem_ctl.h>
 
+#include "page_util.h"
+
 #define GEM_NODE	"/dev/drm_gem"
 #define GEM_MODULE	"drm_gem_ctl"
-#define GEM_PAGE	4096UL
+#define GEM_PAGE	((unsigned long)page_size())
 
 int gem_try(int fd, unsigned long request, void *arg);
 int gem_ctl_open(void);

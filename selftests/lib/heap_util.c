@@ -13,7 +13,7 @@
 
 /* What output fields hold before a call, to see whether they were written. */
 #define POISON		0xa5
-#define HUGE_SIZE	((size_t)2 << 20)
+#define HUGE_SIZE	((size_t)HUGE)
 #define FD_OFFSET	offsetof(struct dma_heap_memcg_allocation_data, fd)
 
 static int heap_try(int dev, unsigned long request, void *arg)

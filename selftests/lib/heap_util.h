@@ -10,6 +10,8 @@
 #include <linux/dma-heap.h>
 #include <linux/dma-heap-memcg.h>
 
+#include "page_util.h"
+
 #define HEAP_NODE	"/dev/dma_heap/memcg"
 #define HEAP_STOCK	"/dev/dma_heap/system"
 #define HEAP_TABLE	"/proc/dma_heap_memcg"
@@ -17,6 +19,8 @@
 
 #define KIB(n)		((int64_t)(n) << 10)
 #define MIB(n)		((int64_t)(n) << 20)
+#define PAGE		page_size()
+#define HUGE		pmd_size()
 
 /* heap_self: charge_fd of the caller */
 #define HEAP_SELF	0U
@@ -54,7 +58,7 @@ int buf_name(int dmabuf, char *buf, size_t size);
 int64_t buf_size(int dmabuf);
 /* mmap() of the whole buffer, MAP_SHARED; MAP_FAILED on an error */
 void *buf_map(int dmabuf, int prot);
-/* The same at an address that is 2 MiB aligned, plus @off */
+/* The same at an address that is aligned for huge pages, plus @off */
 void *buf_map_at(int dmabuf, int prot, size_t off);
 /* Fills with a pattern of @seed; counts the 8-byte words that differ from it */
 void buf_fill(void *map, size_t size, uint64_t seed);

@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "module_util.h"
+#include "page_util.h"
 #include "pte_util.h"
 #include "syncobj_util.h"
 
-#define PAGE	4096
+#define PAGE	((size_t)page_size())
 
 int pte_open(void)
 {

@@ -10,7 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "page_util.h"
+
 #include "../modules/bufsync_test_pte.h"
+
+/* The level that maps an aligned GiB */
+#define PTE_GIB	(page_size() == 4096 ? TEST_PTE_1G : TEST_PTE_2M)
 
 /* Loads the module if need be. */
 int pte_open(void);

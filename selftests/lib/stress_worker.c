@@ -128,7 +128,7 @@ static int64_t some_size(struct worker *w)
 {
 	if (!rnd(w, 20))
 		return MIB(24);
-	return (KIB(8) << rnd(w, 11)) - KIB(4) * rnd(w, 2);
+	return (2 * PAGE << rnd(w, 11)) - PAGE * rnd(w, 2);
 }
 
 static void do_charge(struct worker *w, bool transfer)
@@ -169,7 +169,7 @@ static void do_touch(struct worker *w)
 		stress_check(w->s, TOUCH, errno == EINVAL ? -EBADF : -errno);
 		return;
 	}
-	for (i = 0; i < size; i += 4096 * (1 + rnd(w, 32)))
+	for (i = 0; i < size; i += PAGE * (1 + rnd(w, 32)))
 		__atomic_fetch_add((uint64_t *)(p + i), 1, __ATOMIC_RELAXED);
 	stress_check(w->s, TOUCH, munmap(p, size) ? -errno : 0);
 }
@@ -222,7 +222,7 @@ static void do_query(struct worker *w)
 	fd = somebody(w, rnd(w, STRESS_CGROUPS), &own);
 	ret = fd < 0 ? fd : heap_query(w->c->dev, fd, &q);
 	if (stress_check(w->s, QUERY, ret) &&
-	    ((q.out_bytes | q.out_local_bytes | q.out_peak) % 4096 ||
+	    ((q.out_bytes | q.out_local_bytes | q.out_peak) % PAGE ||
 	     (int64_t)q.out_bytes < 0 || (int64_t)q.out_local_bytes < 0))
 		stress_bad(w->s, QUERY, -ERANGE);
 	if (fd >= 0 && own)

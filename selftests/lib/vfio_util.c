@@ -397,6 +397,14 @@ size_t vfio_bar_size(const struct vfio_dev *dev, int bar)
 	return region_info(dev, bar, &info) ? 0 : info.size;
 }
 
+off_t region_offset(const struct vfio_dev *dev, int index)
+{
+	struct vfio_region_info info;
+	int ret = region_info(dev, index, &info);
+
+	return ret ?: (off_t)info.offset;
+}
+
 void *vfio_bar_map(const struct vfio_dev *dev, int bar, int prot)
 {
 	struct vfio_region_info info;

@@ -68,6 +68,8 @@ void vfio_stop(struct vfio_dev *dev);
 /* Regions */
 
 size_t vfio_bar_size(const struct vfio_dev *dev, int bar);
+/* Where a region begins in the device's file; -errno */
+off_t region_offset(const struct vfio_dev *dev, int index);
 /* All of a BAR by the device fd; MAP_FAILED, errno */
 void *vfio_bar_map(const struct vfio_dev *dev, int bar, int prot);
 ssize_t vfio_config_read(const struct vfio_dev *dev, off_t pos, void *buf,

@@ -18,9 +18,33 @@
 #include <linux/spinlock.h>
 #include <linux/uaccess.h>
 
-#include <asm/msr.h>
-
 #include "bufsync_test_pte.h"
+
+#ifdef CONFIG_ARM64
+static void test_leaf(struct test_pte_args *args, u32 level, u64 entry,
+		      u64 pfn)
+{
+	args->out_level = level;
+	if (entry & PTE_VALID)
+		args->out_flags |= TEST_PTE_FLAG_PRESENT;
+	if (entry & PTE_WRITE)
+		args->out_flags |= TEST_PTE_FLAG_WRITE;
+	args->out_pat_index = (entry & PTE_ATTRINDX_MASK) >> 2;
+	switch (args->out_pat_index) {
+	case MT_NORMAL:
+	case MT_NORMAL_TAGGED:
+		args->out_attr = TEST_PTE_ATTR_WB;
+		break;
+	case MT_NORMAL_NC:
+		args->out_attr = TEST_PTE_ATTR_WC;
+		break;
+	default:
+		args->out_attr = TEST_PTE_ATTR_UC;
+	}
+	args->out_pfn = pfn;
+}
+#else
+#include <asm/msr.h>
 
 /* Where the bits of the PAT's index are; the third is elsewhere if huge. */
 static u32 test_pat_index(u64 entry, u64 pat_bit)
@@ -51,6 +75,7 @@ static void test_leaf(struct test_pte_args *args, u32 level, u64 entry,
 	args->out_attr = test_pat_type(args->out_pat_index);
 	args->out_pfn = pfn;
 }
+#endif
 
 /* False: the tables have changed on the way, try again. */
 static bool test_ptes(struct mm_struct *mm, pmd_t *pmdp, pmd_t pmd,

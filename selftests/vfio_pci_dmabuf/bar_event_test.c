@@ -24,7 +24,7 @@ static int pair_open(struct pair *pair, const struct vfio_dev *dev, int bar,
 
 	pair->pages = pages;
 	pair->keep = keep;
-	pair->a = bar_map_aligned(dev, bar, 0, size, MIB(2));
+	pair->a = bar_map_aligned(dev, bar, 0, size, HUGE);
 	pair->b = bar_map_aligned(dev, bar, 0, size, PAGE);
 	if (pair->a == MAP_FAILED || pair->b == MAP_FAILED)
 		return -errno;
@@ -76,7 +76,7 @@ FIXTURE(reset) {
 FIXTURE_VARIANT(reset) {
 	enum vfio_role role;
 	int bar;
-	size_t pages, keep;
+	size_t pages, keep;	/* 0: GPU_PAGES */
 	bool keeps;	/* contents, over a reset */
 	const char *sibling;	/* its driver, which does it; or NULL */
 	int (*reset)(const struct vfio_dev *dev);
@@ -100,11 +100,11 @@ FIXTURE_VARIANT_ADD(reset, hot_by_our_sibling) {
 };
 
 FIXTURE_VARIANT_ADD(reset, flr_by_config) {
-	VFIO_GPU, 4, 4, 1, false, NULL, vfio_flr_by_config
+	VFIO_GPU, 4, 0, 1, false, NULL, vfio_flr_by_config
 };
 
 FIXTURE_VARIANT_ADD(reset, flr) {
-	VFIO_GPU, 4, 4, 1, false, NULL, vfio_reset
+	VFIO_GPU, 4, 0, 1, false, NULL, vfio_reset
 };
 
 FIXTURE_VARIANT_ADD(reset, by_sysfs) {
@@ -120,7 +120,7 @@ FIXTURE_SETUP(reset)
 		  sibling_open(&self->s, variant->sibling) : 0);
 	ASSERT_EQ(0, vfio_memory_enable(self->dev, true));
 	ASSERT_EQ(0, pair_open(&self->pair, self->dev, variant->bar,
-			       variant->pages, variant->keep));
+			       variant->pages ?: GPU_PAGES, variant->keep));
 	self->faults = pair_faults(&self->pair, self->dev);
 	ASSERT_LT(1, self->faults);
 	ASSERT_EQ(0, view_open(&self->slice, self->dev, variant->bar, 0, PAGE,
@@ -236,7 +236,7 @@ FIXTURE_SETUP(off)
 	self->dev = &self->s.env.dev;
 	vfio_env_setup(_metadata, &self->s.env, VFIO_GPU, VFIO_OURS);
 	ASSERT_EQ(0, vfio_memory_enable(self->dev, true));
-	ASSERT_EQ(0, pair_open(&self->pair, self->dev, 4, 4, 1));
+	ASSERT_EQ(0, pair_open(&self->pair, self->dev, 4, GPU_PAGES, 1));
 	self->faults = pair_faults(&self->pair, self->dev);
 	ASSERT_LT(1, self->faults);
 	self->zaps = zaps_of(self->dev);
@@ -313,7 +313,7 @@ TEST_F(off, closed)
 	EXPECT_EQ(0, module_settle(VFIO_OURS, 0));
 	ASSERT_EQ(0, vfio_open(self->dev, bdf, NULL));
 	ASSERT_EQ(0, vfio_memory_enable(self->dev, true));
-	EXPECT_EQ(0, pair_open(pair, self->dev, 4, 4, 1));
+	EXPECT_EQ(0, pair_open(pair, self->dev, 4, GPU_PAGES, 1));
 	EXPECT_TRUE(pair_works(pair));
 }
 
@@ -322,7 +322,7 @@ TEST(one_gib)
 {
 	bool huge = kernel_maps_huge();
 	struct stage s = {};
-	uint64_t want = huge ? 1 : 512, before;
+	uint64_t want = huge && PAGE == KIB(4) ? 1 : GIB(1) / HUGE, before;
 	long faults;
 	uint32_t *p, *last;
 

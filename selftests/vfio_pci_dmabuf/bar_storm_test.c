@@ -130,7 +130,7 @@ static void map_once(struct target *t, unsigned int *seed)
 	uint32_t *p;
 
 	p = bar_map_aligned(t->dev, t->bar, first * PAGE, pages * PAGE,
-			    rand_r(seed) % 2 ? MIB(2) : PAGE);
+			    rand_r(seed) % 2 ? HUGE : PAGE);
 	if (p == MAP_FAILED) {
 		count(MAP, -errno);
 		return;
@@ -165,7 +165,7 @@ static void target_setup(struct __test_metadata *_metadata, struct target *t,
 	t->dev = dev;
 	t->bar = bar;
 	ASSERT_EQ(0, vfio_memory_enable(dev, true));
-	t->a = bar_map_aligned(dev, bar, 0, PAGES * PAGE, MIB(2));
+	t->a = bar_map_aligned(dev, bar, 0, PAGES * PAGE, HUGE);
 	t->odd = bar_map_aligned(dev, bar, 500 * PAGE, ODD * PAGE, PAGE);
 	ASSERT_NE(MAP_FAILED, t->a);
 	ASSERT_NE(MAP_FAILED, t->odd);

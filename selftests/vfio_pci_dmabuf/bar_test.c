@@ -106,7 +106,9 @@ TEST_F(bar, name_and_offset)
 	ASSERT_TRUE(map_line(self->bar, name, sizeof(name), &pgoff));
 	EXPECT_STREQ(want, name);
 	EXPECT_EQ(at, pgoff);
-	/* from the middle of the BAR */
+	/* from the middle of the BAR, if it has one */
+	if (vfio_bar_size(self->dev, variant->bar) <= 2 * PAGE)
+		return;
 	p = bar_map_aligned(self->dev, variant->bar, 2 * PAGE, PAGE, PAGE);
 	ASSERT_NE(MAP_FAILED, p);
 	ASSERT_TRUE(map_line(p, name, sizeof(name), &pgoff));
@@ -243,6 +245,8 @@ TEST_F(bar, is_kept_by_pieces_and_children)
 	uint32_t *p;
 	pid_t pid;
 
+	if (vfio_bar_size(self->dev, variant->bar) < 4 * PAGE)
+		SKIP(return, "the BAR has no four pages");
 	ASSERT_EQ(0, view_open(&v, self->dev, variant->bar, 0, PAGE, PAGE));
 	ASSERT_EQ(0, munmap(self->bar, self->pages * PAGE));
 	p = bar_map_aligned(self->dev, variant->bar, 0, 4 * PAGE, PAGE);
@@ -288,7 +292,7 @@ static int map_errno(const struct vfio_dev *dev, int region, size_t size,
 static long map_faults(const struct vfio_dev *dev, int bar, size_t pages,
 		       size_t at)
 {
-	char *p = bar_map_aligned(dev, bar, at, pages * PAGE, MIB(2));
+	char *p = bar_map_aligned(dev, bar, at, pages * PAGE, HUGE);
 	long faults = thread_faults();
 
 	if (p == MAP_FAILED || touch((uint32_t *)p, pages))
@@ -370,11 +374,13 @@ TEST_F(bar, other_bars)
 
 	ASSERT_EQ(0, vfio_start(second, VFIO_BOCHS, VFIO_OURS));
 	ASSERT_EQ(0, vfio_memory_enable(second, true));
+	/* 4 KiB, which cannot be mapped where pages are larger */
 	dispi = vfio_bar_map(second, 2, PROT_READ | PROT_WRITE);
-	ASSERT_NE(MAP_FAILED, dispi);
-	EXPECT_EQ(0xb0c0, dispi[0x500 / 2] & 0xfff0);
+	EXPECT_EQ(vfio_bar_size(second, 2) < PAGE, dispi == MAP_FAILED);
+	EXPECT_TRUE(dispi == MAP_FAILED ||
+		    (dispi[0x500 / 2] & 0xfff0) == 0xb0c0);
 	ASSERT_EQ(0, vfio_memory_enable(second, false));
-	EXPECT_EQ(1, touch((uint32_t *)dispi, 1));
+	EXPECT_TRUE(dispi == MAP_FAILED || touch((uint32_t *)dispi, 1) == 1);
 	/* The other device's has not noticed. */
 	EXPECT_EQ(0, differ(self->bar, self->pages, SEED));
 	unmap_named("/dmabuf:vfio");

@@ -206,9 +206,9 @@ FIXTURE_SETUP(flr)
 {
 	vfio_env_setup(_metadata, &self->s.env, VFIO_GPU, VFIO_OURS);
 	ASSERT_EQ(0, vfio_memory_enable(&self->s.env.dev, true));
-	ASSERT_EQ(0, view_open(&self->a, &self->s.env.dev, 4, 0, KIB(16),
-			       PAGE));
-	ASSERT_EQ(0, touch(self->a.p, 4));
+	ASSERT_EQ(0, view_open(&self->a, &self->s.env.dev, 4, 0,
+			       GPU_PAGES * PAGE, PAGE));
+	ASSERT_EQ(0, touch(self->a.p, GPU_PAGES));
 }
 
 FIXTURE_TEARDOWN(flr)
@@ -224,7 +224,7 @@ TEST_F(flr, by_config_write)
 	ASSERT_EQ(0, vfio_flr_by_config(dev));
 	EXPECT_LT(zaps, zaps_of(dev));
 	EXPECT_EQ(VFIO_DMABUF_STATE_ON, info_of(dev, self->a.fd).out_state);
-	EXPECT_EQ(0, touch(self->a.p, 4));
+	EXPECT_EQ(0, touch(self->a.p, GPU_PAGES));
 	EXPECT_EQ(2 * faults, faults_of(dev, self->a.fd));
 	EXPECT_TRUE(fill(self->a.p, 1, SEED));
 	EXPECT_EQ(0, differ(self->a.p, 1, SEED));
@@ -244,7 +244,7 @@ TEST_F(flr, bytes_of_capabilities)
 	ASSERT_EQ(0, rewrite(dev, exp + PCI_EXP_LNKCTL, 2, 0, 0));
 	ASSERT_EQ(0, rewrite(dev, pm + PCI_PM_PMC, 2, 0, 0));
 	EXPECT_EQ(zaps, zaps_of(dev));
-	EXPECT_EQ(0, touch(self->a.p, 4));
+	EXPECT_EQ(0, touch(self->a.p, GPU_PAGES));
 	EXPECT_EQ(faults, faults_of(dev, self->a.fd));
 
 	ASSERT_EQ(0, rewrite(dev, exp + PCI_EXP_DEVCTL + 1, 1, 0, 0));
@@ -253,7 +253,7 @@ TEST_F(flr, bytes_of_capabilities)
 	EXPECT_EQ(zaps + 2, zaps_of(dev));
 	ASSERT_EQ(0, rewrite(dev, pm + PCI_PM_CTRL, 2, 0, 0));
 	EXPECT_EQ(zaps + 3, zaps_of(dev));
-	EXPECT_EQ(0, touch(self->a.p, 4));
+	EXPECT_EQ(0, touch(self->a.p, GPU_PAGES));
 	EXPECT_EQ(2 * faults, faults_of(dev, self->a.fd));
 }
 

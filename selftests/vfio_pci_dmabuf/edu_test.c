@@ -125,14 +125,14 @@ FIXTURE_TEARDOWN(edu)
 
 TEST_F(edu, bar_to_ram)
 {
-	uint32_t data[PAGE / 4];
+	uint32_t data[TEST_EDU_MAX_COPY / 4];
 	struct edu_env *e = &self->e;
 
 	write_words(e->map, SIZE, 1);
 	ASSERT_EQ(0, edu_import(e->edu, e->buf, 0));
 	memset(data, 0, sizeof(data));
-	EXPECT_EQ(0, edu_copy_from(e->edu, 0, data, PAGE, 0));
-	EXPECT_EQ(PAGE / 4, same(data, PAGE, 1));
+	EXPECT_EQ(0, edu_copy_from(e->edu, 0, data, TEST_EDU_MAX_COPY, 0));
+	EXPECT_EQ(TEST_EDU_MAX_COPY / 4, same(data, TEST_EDU_MAX_COPY, 1));
 
 	/* across a border of pages, and the very end */
 	EXPECT_EQ(0, edu_copy_from(e->edu, 5 * PAGE - 64, data, LEN, 0));
@@ -165,7 +165,7 @@ TEST_F(edu, ram_to_bar)
 /* One after the other, as the processor sees them in its mapping */
 TEST_F(edu, ranges)
 {
-	static const struct vfio_region_dma_range ranges[] = {
+	const struct vfio_region_dma_range ranges[] = {
 		{ 64 * PAGE, PAGE }, { 0, 2 * PAGE }, { 2 * PAGE, PAGE },
 		{ 32 * PAGE, PAGE },
 	};
@@ -228,14 +228,21 @@ static bool iommu_fault(int kmsg, uint64_t addr)
 {
 	static char log[65536];
 	int64_t end = in_ms(5000);
+	/* Intel's; an SMMUv3's, and before 7.x as words of the event */
+	static const char *const formats[] = {
+		"fault addr 0x%llx", "iova: 0x%llx", "0x%016llx"
+	};
 	char want[64];
+	size_t i;
 
-	snprintf(want, sizeof(want), "fault addr 0x%llx",
-		 (unsigned long long)addr);
 	do {
 		kmsg_read(kmsg, log, sizeof(log));
-		if (strstr(log, want))
-			return true;
+		for (i = 0; i < ARRAY_SIZE(formats); i++) {
+			snprintf(want, sizeof(want), formats[i],
+				 (unsigned long long)addr);
+			if (strstr(log, want))
+				return true;
+		}
 		sleep_ms(20);
 	} while (now_ns() < end);
 	return false;
@@ -417,16 +424,17 @@ TEST_F(reset, revoke_while_it_copies)
 {
 	struct edu_env *e = &self->e;
 	struct revoker r = { .e = e };
-	uint32_t data[PAGE / 4];
+	uint32_t data[TEST_EDU_MAX_COPY / 4];
 	int ret;
 
-	write_words(e->map, PAGE, 21);
+	write_words(e->map, TEST_EDU_MAX_COPY, 21);
 	ASSERT_EQ(0, edu_import(e->edu, e->buf, 0));
 	ASSERT_EQ(0, pthread_create(&r.thread, NULL, revoker_run, &r));
 	memset(data, 0, sizeof(data));
 	/* either all of it, or it came too late */
-	ret = edu_copy_from(e->edu, 0, data, PAGE, 0);
-	EXPECT_EQ(ret ? 0 : PAGE / 4, same(data, PAGE, 21));
+	ret = edu_copy_from(e->edu, 0, data, TEST_EDU_MAX_COPY, 0);
+	EXPECT_EQ(ret ? 0 : TEST_EDU_MAX_COPY / 4,
+		  same(data, TEST_EDU_MAX_COPY, 21));
 	EXPECT_TRUE(ret == 0 || ret == -ESTALE);
 	pthread_join(r.thread, NULL);
 	EXPECT_EQ(0, r.ret);

@@ -21,18 +21,19 @@ FIXTURE(event) {
 	struct view other;	/* of another device */
 	uint64_t zaps;
 	uint64_t faults_a, faults_b, faults_other;
+	size_t pages;
 };
 
 FIXTURE_VARIANT(event) {
 	enum vfio_role role;
 	int bar;
 	size_t size;
-	size_t pages;	/* that keep what is written to their first word */
+	size_t pages;	/* that keep what is written to their first word; 0: all */
 	bool keeps;	/* even over a reset */
 };
 
 FIXTURE_VARIANT_ADD(event, bus_reset) {
-	.role = VFIO_BIG, .bar = 2, .size = MIB(4), .pages = 1024,
+	.role = VFIO_BIG, .bar = 2, .size = MIB(4),
 	.keeps = true,
 };
 
@@ -45,13 +46,14 @@ FIXTURE_SETUP(event)
 	struct vfio_dev *dev = &self->s.env.dev, *second = &self->s.second;
 	int bar = variant->bar;
 
+	self->pages = variant->pages ?: variant->size / PAGE;
 	vfio_env_setup(_metadata, &self->s.env, variant->role, VFIO_OURS);
 	ASSERT_EQ(0, vfio_start(second, VFIO_IVSHMEM, VFIO_OURS));
 	ASSERT_EQ(0, vfio_memory_enable(dev, true));
 	ASSERT_EQ(0, vfio_memory_enable(second, true));
 	self->bar = bar_map_aligned(dev, bar, 0, variant->size, PAGE);
 	ASSERT_NE(MAP_FAILED, self->bar);
-	ASSERT_EQ(0, view_open(&self->a, dev, bar, 0, variant->size, MIB(2)));
+	ASSERT_EQ(0, view_open(&self->a, dev, bar, 0, variant->size, HUGE));
 	ASSERT_EQ(0, view_open(&self->b, dev, bar, 0, PAGE, PAGE));
 	ASSERT_EQ(0, view_open(&self->other, second, 2, 0, OTHERS * PAGE,
 			       PAGE));
@@ -78,8 +80,8 @@ static void begin(struct __test_metadata *_metadata,
 	self->faults_b = faults_of(dev, self->b.fd);
 	ASSERT_LT(0, self->faults_a);
 	ASSERT_EQ(1, self->faults_b);
-	ASSERT_TRUE(fill(self->bar, variant->pages, SEED));
-	ASSERT_EQ(0, differ(self->a.p, variant->pages, SEED));
+	ASSERT_TRUE(fill(self->bar, self->pages, SEED));
+	ASSERT_EQ(0, differ(self->a.p, self->pages, SEED));
 	/* None of this was a fault. */
 	ASSERT_EQ(self->faults_a, faults_of(dev, self->a.fd));
 	self->zaps = zaps_of(dev);
@@ -100,9 +102,9 @@ static void end(struct __test_metadata *_metadata, FIXTURE_DATA(event) *self,
 		TH_LOG("an entry has survived");
 	EXPECT_EQ(2, faults_of(dev, self->b.fd))
 		TH_LOG("an entry has survived");
-	EXPECT_TRUE(!keeps || !differ(self->a.p, variant->pages, SEED));
-	EXPECT_TRUE(fill(self->bar, variant->pages, AGAIN));
-	EXPECT_EQ(0, differ(self->a.p, variant->pages, AGAIN));
+	EXPECT_TRUE(!keeps || !differ(self->a.p, self->pages, SEED));
+	EXPECT_TRUE(fill(self->bar, self->pages, AGAIN));
+	EXPECT_EQ(0, differ(self->a.p, self->pages, AGAIN));
 	EXPECT_EQ(0, differ(self->b.p, 1, AGAIN));
 
 	EXPECT_EQ(0, differ(self->other.p, OTHERS, OTHER));
@@ -274,7 +276,7 @@ TEST_F(event, unbind)
 	}
 	for (i = 0; i < 5; i++) {
 		sleep_ms(50);
-		EXPECT_EQ(0, differ(self->a.p, variant->pages, SEED));
+		EXPECT_EQ(0, differ(self->a.p, self->pages, SEED));
 	}
 	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG))
 		TH_LOG("unbound although it is open");

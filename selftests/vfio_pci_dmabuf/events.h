@@ -19,6 +19,7 @@
 
 #include "vfio_env.h"
 
+#include "page_util.h"
 #include "syncobj_util.h"
 #include "thread_util.h"
 
@@ -26,7 +27,8 @@
 #define KIB(n)		((size_t)(n) << 10)
 #define MIB(n)		((size_t)(n) << 20)
 #define GIB(n)		((size_t)(n) << 30)
-#define PAGE		KIB(4)
+#define PAGE		((size_t)page_size())
+#define HUGE		((size_t)pmd_size())
 /* What a bus returns when nobody answers; no test writes it. */
 #define NOBODY		0xffffffffU
 
@@ -183,6 +185,9 @@ static inline size_t differ(uint32_t *p, size_t pages, uint32_t seed)
 		bad += !try_read32(page_of(p, i), &value) || value != seed + i;
 	return bad;
 }
+
+/* All of the GPU's BAR4 */
+#define GPU_PAGES	(KIB(16) / PAGE)
 
 /* How many pages cannot be read */
 static inline size_t touch(uint32_t *p, size_t pages)

@@ -53,18 +53,17 @@ TEST_F(slice, whole_bar)
 }
 
 /* Neither sorted nor apart: overlapping, out of order, one of them twice */
-static const struct vfio_region_dma_range mixed[] = {
-	{ MIB(3), 5 * PAGE },
-	{ 0, PAGE },
-	{ MIB(1), 3 * PAGE },
-	{ 0, PAGE },
-	{ MIB(1) + PAGE, 4 * PAGE },
-	{ SIZE - MIB(2), MIB(2) },
-	{ MIB(2) - PAGE, 2 * PAGE },
-};
-
 TEST_F(slice, ranges_in_the_order_given)
 {
+	const struct vfio_region_dma_range mixed[] = {
+		{ MIB(3), 5 * PAGE },
+		{ 0, PAGE },
+		{ MIB(1), 3 * PAGE },
+		{ 0, PAGE },
+		{ MIB(1) + PAGE, 4 * PAGE },
+		{ SIZE - MIB(2), MIB(2) },
+		{ MIB(2) - PAGE, 2 * PAGE },
+	};
 	int fd = vfio_export_ranges(self->dev, BAR, mixed, ARRAY_SIZE(mixed),
 				    O_RDWR | O_CLOEXEC);
 	uint64_t at, size = 0;
@@ -127,20 +126,19 @@ struct merging {
 	struct vfio_region_dma_range ranges[4];
 };
 
-static const struct merging mergings[] = {
-	{ 1, 3, { { 0, PAGE }, { PAGE, PAGE }, { 2 * PAGE, 2 * PAGE } } },
-	{ 2, 3, { { 0, PAGE }, { 2 * PAGE, PAGE }, { 3 * PAGE, PAGE } } },
-	/* descending, twice the same, overlapping: no neighbours */
-	{ 2, 2, { { PAGE, PAGE }, { 0, PAGE } } },
-	{ 2, 2, { { PAGE, PAGE }, { PAGE, PAGE } } },
-	{ 2, 2, { { 0, 2 * PAGE }, { PAGE, 2 * PAGE } } },
-	/* to a huge page */
-	{ 1, 4, { { MIB(4), KIB(512) }, { MIB(4) + KIB(512), KIB(512) },
-		  { MIB(5), KIB(512) }, { MIB(5) + KIB(512), KIB(512) } } },
-};
-
 TEST_F(slice, neighbours_are_one_range)
 {
+	const struct merging mergings[] = {
+		{ 1, 3, { { 0, PAGE }, { PAGE, PAGE }, { 2 * PAGE, 2 * PAGE } } },
+		{ 2, 3, { { 0, PAGE }, { 2 * PAGE, PAGE }, { 3 * PAGE, PAGE } } },
+		/* descending, twice the same, overlapping: no neighbours */
+		{ 2, 2, { { PAGE, PAGE }, { 0, PAGE } } },
+		{ 2, 2, { { PAGE, PAGE }, { PAGE, PAGE } } },
+		{ 2, 2, { { 0, 2 * PAGE }, { PAGE, 2 * PAGE } } },
+		/* to a huge page */
+		{ 1, 4, { { MIB(4), KIB(512) }, { MIB(4) + KIB(512), KIB(512) },
+			  { MIB(5), KIB(512) }, { MIB(5) + KIB(512), KIB(512) } } },
+	};
 	const struct merging *m;
 	uint64_t at;
 	size_t i, j;
@@ -225,7 +223,7 @@ TEST_F(slice, most_ranges)
 	ranges = calloc(max + 1, sizeof(*ranges));
 	ASSERT_NE(NULL, ranges);
 	for (i = 0; i <= max; i++) {
-		ranges[i].offset = (i * 5 % 4096) * PAGE;
+		ranges[i].offset = i * 5 % (SIZE / PAGE) * PAGE;
 		ranges[i].length = PAGE;
 	}
 	fill(self->bar, 0, SIZE, 7);
@@ -345,7 +343,7 @@ TEST_F(other, registers)
 /* 1 GiB at an address that huge pages fit, and one that they do not */
 TEST_F(other, one_gigabyte)
 {
-	static const uint64_t shifts[] = { 0, MIB(2), PAGE };
+	const uint64_t shifts[] = { 0, MIB(2), PAGE };
 	uint64_t pos, size = GIB(1);
 	char *bar, *p;
 	size_t i;

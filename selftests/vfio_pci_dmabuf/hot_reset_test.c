@@ -36,7 +36,7 @@ FIXTURE_SETUP(hot_reset)
 	ASSERT_EQ(0, vfio_memory_enable(self->dev, true));
 	ASSERT_EQ(0, vfio_memory_enable(self->sibling, true));
 	ASSERT_EQ(0, view_open(&self->a, self->dev, 0, 0, PAGES * PAGE,
-			       MIB(2)));
+			       HUGE));
 	ASSERT_EQ(0, view_open(&self->b, self->dev, 0, UPPER, PAGES * PAGE,
 			       PAGE));
 	self->bar = vfio_bar_map(self->dev, 0, PROT_READ | PROT_WRITE);

@@ -261,7 +261,7 @@ TEST_F(importer, without_iommu)
 /* A table has all of the slice, and INFO knows of it. */
 TEST_F(importer, map)
 {
-	static const struct vfio_region_dma_range ranges[] = {
+	const struct vfio_region_dma_range ranges[] = {
 		{ 8 * PAGE, 2 * PAGE }, { 0, PAGE }, { 64 * PAGE, 5 * PAGE },
 		{ 69 * PAGE, PAGE }, { 2 * PAGE, PAGE },
 	};

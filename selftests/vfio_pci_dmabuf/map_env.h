@@ -23,7 +23,7 @@ static inline void map_env_setup(struct __test_metadata *_metadata,
 	vfio_env_setup(_metadata, &m->env, VFIO_BOCHS, VFIO_OURS);
 	m->dev = &m->env.dev;
 	m->bar = map_aligned(m->dev->fd, SIZE,
-			     region_offset(m->dev, 0) + OFF, RW, MIB(2));
+			     region_offset(m->dev, 0) + OFF, RW, HUGE);
 	ASSERT_NE(MAP_FAILED, m->bar);
 	m->fd = vfio_export(m->dev, 0, OFF, SIZE, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(m->fd, 0);

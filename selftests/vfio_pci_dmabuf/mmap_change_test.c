@@ -22,14 +22,14 @@ FIXTURE_TEARDOWN(change)
 /* Small pages, and huge ones where there are any */
 TEST_F(change, protected_and_back)
 {
-	static const uint64_t shifts[] = { 0, PAGE };
+	const uint64_t shifts[] = { 0, PAGE };
 	uint64_t size = SIZE - PAGE;
 	size_t i;
 	char *p;
 
 	for (i = 0; i < ARRAY_SIZE(shifts); i++) {
 		fill(self->m.bar, 0, SIZE, 1);
-		p = map_aligned(self->m.fd, size, shifts[i], RW, MIB(2));
+		p = map_aligned(self->m.fd, size, shifts[i], RW, HUGE);
 		ASSERT_NE(MAP_FAILED, p);
 		EXPECT_EQ(0, differs(p, shifts[i], size, 1));
 		ASSERT_EQ(0, mprotect(p, size, PROT_NONE));
@@ -59,7 +59,7 @@ TEST_F(change, protected_and_back)
 
 TEST_F(change, unmapped_in_parts)
 {
-	char *p = map_aligned(self->m.fd, SIZE, 0, RW, MIB(2));
+	char *p = map_aligned(self->m.fd, SIZE, 0, RW, HUGE);
 
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_EQ(0, differs(p, 0, SIZE, 1));
@@ -83,7 +83,7 @@ TEST_F(change, unmapped_in_parts)
 
 TEST_F(change, revoke_finds_all_parts)
 {
-	char *p = map_aligned(self->m.fd, SIZE, 0, RW, MIB(2)), *q;
+	char *p = map_aligned(self->m.fd, SIZE, 0, RW, HUGE), *q;
 
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_EQ(0, differs(p, 0, SIZE, 1));
@@ -110,15 +110,15 @@ static int grow(char *p, size_t old, size_t new, int flags)
 
 TEST_F(change, moved)
 {
-	char *p = map_aligned(self->m.fd, SIZE, 0, RW, MIB(2)), *at;
+	char *p = map_aligned(self->m.fd, SIZE, 0, RW, HUGE), *at;
 
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_EQ(0, differs(p, 0, MIB(4), 1));
-	at = mmap(NULL, 2 * SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		  0);
+	at = mmap(NULL, HUGE + 2 * SIZE, PROT_NONE,
+		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, at);
 	/* where huge pages do not fit; the second half is untouched yet */
-	at = (char *)(((uintptr_t)at + MIB(2) - 1) & -MIB(2)) + PAGE;
+	at = (char *)(((uintptr_t)at + HUGE - 1) & -HUGE) + PAGE;
 	ASSERT_EQ(at, mremap(p, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
 			     at));
 	EXPECT_FALSE(is_mapped(p));
@@ -175,7 +175,7 @@ static int child(void *arg)
 
 TEST_F(change, forked)
 {
-	struct child c = { .map = map_aligned(self->m.fd, SIZE, 0, RW, MIB(2)) };
+	struct child c = { .map = map_aligned(self->m.fd, SIZE, 0, RW, HUGE) };
 	int status;
 	char byte;
 	pid_t pid;

@@ -66,7 +66,7 @@ TEST_F(map, read_only)
 	ASSERT_GE(ro, 0);
 	EXPECT_EQ(-EACCES, try_map(ro, SIZE, RW, MAP_SHARED, 0));
 	EXPECT_EQ(-EACCES, try_map(ro, SIZE, PROT_WRITE, MAP_SHARED, 0));
-	p = map_aligned(ro, SIZE, 0, PROT_READ, MIB(2));
+	p = map_aligned(ro, SIZE, 0, PROT_READ, HUGE);
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_EQ(0, differs(p, 0, SIZE, 1));
 	EXPECT_EQ(-1, mprotect(p, SIZE, RW));
@@ -106,7 +106,7 @@ TEST_F(map, advice)
 		MADV_UNMERGEABLE, MADV_WIPEONFORK, MADV_POPULATE_READ,
 		MADV_POPULATE_WRITE, MADV_DODUMP, MADV_DONTFORK, MADV_DOFORK,
 	};
-	char *p = map_aligned(self->m.fd, SIZE, 0, RW, MIB(2));
+	char *p = map_aligned(self->m.fd, SIZE, 0, RW, HUGE);
 	int want, got;
 	size_t i;
 

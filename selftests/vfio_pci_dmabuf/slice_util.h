@@ -14,12 +14,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "page_util.h"
 #include "vfio_util.h"
 
 #define KIB(n)		((uint64_t)(n) << 10)
 #define MIB(n)		((uint64_t)(n) << 20)
 #define GIB(n)		((uint64_t)(n) << 30)
-#define PAGE		KIB(4)
+#define PAGE		((size_t)page_size())
+#define HUGE		((size_t)pmd_size())
 #define RW		(PROT_READ | PROT_WRITE)
 #define BAD_FD		9999
 
@@ -196,19 +198,6 @@ static inline int signal_of(char *at, bool write)
 	int status = in_child(touch_one, &(struct touch) { at, write });
 
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-}
-
-/* Where a region begins in the device's file; -errno */
-static inline off_t region_offset(const struct vfio_dev *dev, int index)
-{
-	struct vfio_region_info info = {
-		.argsz = sizeof(info),
-		.index = index,
-	};
-
-	if (ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, &info))
-		return -errno;
-	return info.offset;
 }
 
 /* A counter of INFO, of the device or of a slice; all ones if there is none */

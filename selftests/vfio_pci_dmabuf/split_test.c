@@ -17,11 +17,18 @@
 #define SEED	0x02000000U
 
 /* Pages whose contents are known: page i holds SEED + i. */
-static const size_t marks[] = {
-	0, PAGE, 2 * PAGE, MIB(2) - PAGE, MIB(2), MIB(2) + PAGE, MIB(300),
-	HALF - PAGE, HALF, HALF + PAGE, HALF + 2 * PAGE, HALF + MIB(2),
-	SIZE - MIB(2), SIZE - PAGE,
-};
+static size_t marks[14];
+
+static void __attribute__((constructor)) marks_choose(void)
+{
+	const size_t chosen[ARRAY_LEN(marks)] = {
+		0, PAGE, 2 * PAGE, HUGE - PAGE, HUGE, HUGE + PAGE, MIB(300),
+		HALF - PAGE, HALF, HALF + PAGE, HALF + 2 * PAGE, HALF + HUGE,
+		SIZE - HUGE, SIZE - PAGE,
+	};
+
+	memcpy(marks, chosen, sizeof(marks));
+}
 
 static uint32_t *word_at(void *p, size_t offset)
 {
@@ -93,7 +100,7 @@ FIXTURE_SETUP(split)
 	ASSERT_EQ(0, view_open(&self->v, self->dev, BAR, 0, SIZE, SIZE));
 	ASSERT_EQ(0, marks_set(self->v.p));
 	if (self->huge)
-		ASSERT_EQ(TEST_PTE_1G, level_at(self->pte, self->v.p));
+		ASSERT_EQ(PTE_GIB, level_at(self->pte, self->v.p));
 }
 
 FIXTURE_TEARDOWN(split)
@@ -172,7 +179,7 @@ static void change_each(struct __test_metadata *_metadata,
 		ASSERT_EQ(0, view_open(&v, self->dev, BAR, 0, SIZE, SIZE));
 		ASSERT_EQ(0, marks_differ(v.p, ALL));
 		if (self->huge)
-			ASSERT_EQ(TEST_PTE_1G, level_at(self->pte, v.p));
+			ASSERT_EQ(PTE_GIB, level_at(self->pte, v.p));
 		ret = changes[i].change(word_at(v.p, at));
 		if (ret && errno == ENOSYS && changes[i].change == bind) {
 			/* The debug kernel knows no nodes. */
@@ -246,7 +253,7 @@ TEST_F(split, touched_meanwhile)
 /* All of it, to where the entry fits and to where it does not */
 TEST_F(split, moved)
 {
-	static const size_t offsets[] = { 0, PAGE, MIB(2), HALF, 0 };
+	const size_t offsets[] = { 0, PAGE, HUGE, HALF, 0 };
 	char *space, *to, *p = (char *)self->v.p;
 	size_t i;
 
@@ -262,7 +269,7 @@ TEST_F(split, moved)
 		EXPECT_EQ(0, marks_differ(p, ALL)) TH_LOG("%zu", offsets[i]);
 		/* Later on it takes its tables along. */
 		if (self->huge && !i)
-			EXPECT_EQ(TEST_PTE_1G, level_at(self->pte, p));
+			EXPECT_EQ(PTE_GIB, level_at(self->pte, p));
 	}
 	ASSERT_EQ(0, vfio_revoke(self->dev, self->v.fd));
 	EXPECT_EQ(0, marks_left(p, ALL));
@@ -280,7 +287,7 @@ static int other(struct __test_metadata *_metadata, FIXTURE_DATA(split) *self,
 	p = map_aligned(self->v.fd, SIZE, 0, PROT_READ | PROT_WRITE, SIZE);
 	if (p == MAP_FAILED || marks_differ(p, ALL))
 		return 1;
-	if (self->huge && level_at(self->pte, p) != TEST_PTE_1G)
+	if (self->huge && level_at(self->pte, p) != PTE_GIB)
 		return 2;
 	do {
 		if (write(out[1], &byte, 1) != 1)
@@ -308,15 +315,15 @@ TEST_F(split, fork_beside_another)
 	ASSERT_LT(0, pid);
 	close(from[1]);
 	munmap(self->v.p, SIZE);
-	p = map_aligned(self->v.fd, MIB(4), MIB(2), PROT_READ | PROT_WRITE,
-			MIB(2));
+	p = map_aligned(self->v.fd, 2 * HUGE, HUGE, PROT_READ | PROT_WRITE,
+			HUGE);
 	ASSERT_NE(MAP_FAILED, p);
 	for (i = 0; i < 5; i++) {
 		ASSERT_EQ(1, read(from[0], &byte, 1)) TH_LOG("round %d", i);
-		EXPECT_EQ(0, differ((uint32_t *)p, 2, SEED + MIB(2) / PAGE));
+		EXPECT_EQ(0, differ((uint32_t *)p, 2, SEED + HUGE / PAGE));
 		child = stage_fork(&self->s);
 		if (child == 0)
-			_exit(differ((uint32_t *)p, 2, SEED + MIB(2) / PAGE));
+			_exit(differ((uint32_t *)p, 2, SEED + HUGE / PAGE));
 		EXPECT_EQ(0, stage_reap(&self->s, child, 20000));
 		byte = i == 4;
 		ASSERT_EQ(1, write(to[1], &byte, 1));
@@ -367,8 +374,8 @@ TEST_F(bar, split)
 	ASSERT_EQ(0, marks_set(p));
 	EXPECT_EQ(0, marks_differ(q, ALL));
 	if (huge) {
-		ASSERT_EQ(TEST_PTE_1G, level_at(pte, p));
-		ASSERT_EQ(TEST_PTE_1G, level_at(pte, q));
+		ASSERT_EQ(PTE_GIB, level_at(pte, p));
+		ASSERT_EQ(PTE_GIB, level_at(pte, q));
 	}
 	ASSERT_EQ(0, munmap(p + HALF, PAGE));
 	EXPECT_EQ(0, marks_differ(p, HALF));

@@ -14,12 +14,15 @@
 #include <linux/pci_regs.h>
 
 #define SEED	0x01000000U
-/* Pages that are touched all the time: two huge pages, and some in the middle */
-#define PAGES	1024U
+/* Pages that are touched all the time: 4 MiB, and some in their middle */
+#define PAGES	(MIB(4) / PAGE)
 #define ODD	64U
+#define ODD_AT	(PAGES / 2 - 12)
 /* Where slices come and go, and keep nothing */
 #define CHURN	MIB(8)
 #define CHURNS	(MIB(8) / PAGE)
+/* A slice there has so many pages at most: 600 of 4 KiB. */
+#define MOST	(CHURNS * 600 / 2048)
 
 enum op {
 	RESET, HOT_RESET, SIBLING_RESET, SYSFS_RESET, FLR, HARMLESS, MEMORY,
@@ -216,8 +219,8 @@ static bool any_alive(uint32_t *p, size_t pages)
 static void generation(struct target *t, unsigned int *seed, bool *gone)
 {
 	struct toucher users[2] = { { .gone = gone }, { .gone = gone } };
-	size_t pages = 1 + rand_r(seed) % 600, i;
-	size_t at = CHURN / PAGE + rand_r(seed) % (CHURNS - 600);
+	size_t pages = 1 + rand_r(seed) % MOST, i;
+	size_t at = CHURN / PAGE + rand_r(seed) % (CHURNS - MOST);
 	bool toggled = flag_get(&storm.toggle);
 	struct view v = { .size = pages * PAGE };
 	pid_t pid = 0;
@@ -232,7 +235,7 @@ static void generation(struct target *t, unsigned int *seed, bool *gone)
 		COUNT(WRITE_COMBINE, vfio_memattr(t->dev, v.fd,
 						  VFIO_DMABUF_MEMATTR_WC));
 	v.p = map_aligned(v.fd, v.size, 0, PROT_READ | PROT_WRITE,
-			  rand_r(seed) % 2 ? MIB(2) : PAGE);
+			  rand_r(seed) % 2 ? HUGE : PAGE);
 	if (v.p == MAP_FAILED) {
 		BAD(EXPORT, -errno);
 		close(v.fd);
@@ -361,17 +364,17 @@ static void target_setup(struct __test_metadata *_metadata, struct target *t,
 	t->dev = dev;
 	t->bar = bar;
 	ASSERT_EQ(0, vfio_memory_enable(dev, true));
-	ASSERT_EQ(0, view_open(&t->a, dev, bar, 0, PAGES * PAGE, MIB(2)));
-	ASSERT_EQ(0, view_open(&t->odd, dev, bar, 500 * PAGE, ODD * PAGE,
+	ASSERT_EQ(0, view_open(&t->a, dev, bar, 0, PAGES * PAGE, HUGE));
+	ASSERT_EQ(0, view_open(&t->odd, dev, bar, ODD_AT * PAGE, ODD * PAGE,
 			       PAGE));
-	t->map = bar_map_aligned(dev, bar, 0, PAGES * PAGE, MIB(2));
+	t->map = bar_map_aligned(dev, bar, 0, PAGES * PAGE, HUGE);
 	ASSERT_NE(MAP_FAILED, t->map);
 	ASSERT_TRUE(fill(t->map, PAGES, SEED));
 	t->zaps = zaps_of(dev);
 	t->waits = info_of(dev, -1).out_waits;
 	ASSERT_EQ(0, stage_touch(s, &t->t[0], t->a.p, PAGES, SEED));
 	ASSERT_EQ(0, stage_touch(s, &t->t[1], t->a.p, PAGES, SEED));
-	ASSERT_EQ(0, stage_touch(s, &t->t[2], t->odd.p, ODD, SEED + 500));
+	ASSERT_EQ(0, stage_touch(s, &t->t[2], t->odd.p, ODD, SEED + ODD_AT));
 	ASSERT_EQ(0, stage_touch(s, &t->t[3], t->map, PAGES, 0));
 }
 
@@ -390,8 +393,9 @@ FIXTURE_SETUP(storm)
 	target_setup(_metadata, &storm.big, &s->second, 2);
 	ASSERT_EQ(0, vfio_start(&storm.gpu, VFIO_GPU, VFIO_OURS));
 	ASSERT_EQ(0, vfio_memory_enable(&storm.gpu, true));
-	ASSERT_EQ(0, view_open(&storm.regs, &storm.gpu, 4, 0, KIB(16), PAGE));
-	ASSERT_EQ(0, stage_touch(s, &storm.regs_t, storm.regs.p, 4, 0));
+	ASSERT_EQ(0, view_open(&storm.regs, &storm.gpu, 4, 0,
+			       GPU_PAGES * PAGE, PAGE));
+	ASSERT_EQ(0, stage_touch(s, &storm.regs_t, storm.regs.p, GPU_PAGES, 0));
 }
 
 static void everybody_stop(void)
@@ -491,7 +495,7 @@ static void second_half(struct __test_metadata *_metadata, struct target *t)
 	for (i = 0; i < 3; i++)
 		EXPECT_EQ(0, t->t[i].wrong) TH_LOG("%d", i);
 	EXPECT_EQ(0, differ(t->a.p, PAGES, SEED));
-	EXPECT_EQ(0, differ(t->odd.p, ODD, SEED + 500));
+	EXPECT_EQ(0, differ(t->odd.p, ODD, SEED + ODD_AT));
 	EXPECT_EQ(0, differ(t->map, PAGES, SEED));
 	EXPECT_EQ(VFIO_DMABUF_STATE_ON, info_of(t->dev, t->a.fd).out_state);
 	EXPECT_LT(t->zaps, zaps_of(t->dev));

@@ -57,7 +57,7 @@ FIXTURE_SETUP(wait)
 	vfio_env_setup(_metadata, &self->s.env, variant->role, VFIO_OURS);
 	ASSERT_EQ(0, vfio_memory_enable(self->dev, true));
 	ASSERT_EQ(0, view_open(&self->a, self->dev, variant->bar, 0, size,
-			       MIB(2)));
+			       HUGE));
 	ASSERT_EQ(0, view_open(&self->b, self->dev, variant->bar, 0, size,
 			       PAGE));
 	self->bar = bar_map_aligned(self->dev, variant->bar, 0, size, PAGE);
