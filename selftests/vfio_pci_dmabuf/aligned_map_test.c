@@ -14,6 +14,8 @@
 
 #include "harness.h"
 
+#include "page_util.h"
+
 /* What the header calls for mmap(), here and nowhere else */
 static void *mmap_hook(void *addr, size_t size, int prot, int flags, int fd,
 		       off_t offset);
@@ -22,9 +24,9 @@ static void *mmap_hook(void *addr, size_t size, int prot, int flags, int fd,
 #include <bufsync/aligned-map.h>
 #undef mmap
 
-#define MIB		((size_t)1 << 20)
-#define PAGE		((size_t)4096)
-#define SIZE		(5 * MIB)
+#define PAGE		((size_t)page_size())
+#define HUGE		((size_t)pmd_size())
+#define SIZE		(5 * HUGE / 2)
 #define OTHERS		0x5a
 
 /* What happens when a file is to be mapped at a chosen address */
@@ -41,7 +43,7 @@ static void *mmap_hook(void *addr, size_t size, int prot, int flags, int fd,
 	/* A kernel that fails has taken out what was there. */
 	if (wanted == FAILS && flags & MAP_FIXED)
 		munmap(addr, size);
-	other = mmap((char *)addr + MIB, PAGE, PROT_READ | PROT_WRITE,
+	other = mmap((char *)addr + HUGE / 2, PAGE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	if (other != MAP_FAILED) {
 		memset(other, OTHERS, PAGE);
@@ -89,7 +91,7 @@ static off_t odd_start(int fd)
 	char *p = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, 0);
 
 	munmap(p, SIZE);
-	return (off_t)(((uintptr_t)p + MIB) & (2 * MIB - 1));
+	return (off_t)(((uintptr_t)p + HUGE / 2) & (HUGE - 1));
 }
 
 TEST_F(race, the_place_is_taken)
@@ -140,7 +142,7 @@ static void *mapper_thread(void *arg)
 			m->bad++;
 			continue;
 		}
-		m->aligned += !(((uintptr_t)map - start) & (2 * MIB - 1));
+		m->aligned += !(((uintptr_t)map - start) & (HUGE - 1));
 		m->bad += map[SIZE - 1] != 7;
 		m->bad += bufsync_unmap(map, SIZE) != 0;
 	}

@@ -21,10 +21,14 @@
 
 #include "vfio_env.h"
 
+#include "page_util.h"
+
 #define TOOL	"bufsync-vfio"
 #define HOST	"bochs-drm"
 #define PCI	"/sys/bus/pci/devices/"
 #define MIB	((size_t)1 << 20)
+#define PAGE	((size_t)page_size())
+#define HUGE	((size_t)pmd_size())
 
 /* The whole of a small file; "" if it cannot be read. */
 static const char *file_text(const char *path)
@@ -544,18 +548,21 @@ TEST_F(made_up, the_driver_refuses)
 
 TEST(alignment)
 {
-	const size_t two = BUFSYNC_MAP_2M, giga = BUFSYNC_MAP_1G;
+	const size_t page = page_size();
+	const size_t pmd = bufsync_map_huge(1), pud = bufsync_map_huge(2);
 
-	EXPECT_EQ(0, bufsync_map_alignment(4096, 0));
-	EXPECT_EQ(0, bufsync_map_alignment(two - 1, 0));
-	EXPECT_EQ(two, bufsync_map_alignment(two, 0));
-	EXPECT_EQ(0, bufsync_map_alignment(two, 4096));
-	EXPECT_EQ(0, bufsync_map_alignment(2 * two - 8192, 4096));
-	EXPECT_EQ(two, bufsync_map_alignment(2 * two - 4096, 4096));
-	EXPECT_EQ(two, bufsync_map_alignment(giga - 4096, 0));
-	EXPECT_EQ(giga, bufsync_map_alignment(giga, 0));
-	EXPECT_EQ(two, bufsync_map_alignment(giga, two));
-	EXPECT_EQ(giga, bufsync_map_alignment(2 * giga - two, two));
+	EXPECT_EQ(page / 8 * page, pmd);
+	EXPECT_EQ(page / 8 * pmd, pud);
+	EXPECT_EQ(0, bufsync_map_alignment(page, 0));
+	EXPECT_EQ(0, bufsync_map_alignment(pmd - 1, 0));
+	EXPECT_EQ(pmd, bufsync_map_alignment(pmd, 0));
+	EXPECT_EQ(0, bufsync_map_alignment(pmd, page));
+	EXPECT_EQ(0, bufsync_map_alignment(2 * pmd - 2 * page, page));
+	EXPECT_EQ(pmd, bufsync_map_alignment(2 * pmd - page, page));
+	EXPECT_EQ(pmd, bufsync_map_alignment(pud - page, 0));
+	EXPECT_EQ(pud, bufsync_map_alignment(pud, 0));
+	EXPECT_EQ(pmd, bufsync_map_alignment(pud, pmd));
+	EXPECT_EQ(pud, bufsync_map_alignment(2 * pud - pmd, pmd));
 }
 
 static int count_maps(void)
@@ -574,22 +581,22 @@ static int count_maps(void)
 /* Wherever it lies: aligned, all of it there, and nothing left over. */
 TEST(aligned_map)
 {
-	const size_t size = 5 * MIB + 123;
+	const size_t size = 5 * HUGE / 2 + 123;
 	int fd = memfd_create("aligned", MFD_CLOEXEC);
 	off_t start, offset;
 	int before, round;
 	char *map, byte;
 
-	ASSERT_EQ(0, ftruncate(fd, 16 * MIB));
+	ASSERT_EQ(0, ftruncate(fd, 8 * HUGE));
 	before = count_maps();
 	for (round = 0; round < 16; round++) {
-		start = round * (MIB / 2 + 4096);
-		offset = round * (MIB / 2);
+		start = round * (HUGE / 4 + PAGE);
+		offset = round * (HUGE / 4);
 		byte = 0;
 		map = bufsync_map_aligned(fd, size, offset,
 					  PROT_READ | PROT_WRITE, start);
 		ASSERT_NE(MAP_FAILED, map);
-		EXPECT_EQ(0, ((uintptr_t)map - start - offset) % (2 * MIB));
+		EXPECT_EQ(0, ((uintptr_t)map - start - offset) % HUGE);
 		map[0] = round + 1;
 		map[size - 1] = round + 2;
 		EXPECT_EQ(1, pread(fd, &byte, 1, offset));
@@ -619,9 +626,9 @@ TEST(aligned_map_errors)
 	FAILS(EBADF, -1, 4 * MIB, 0, PROT_READ, 0);
 	FAILS(EINVAL, fd, 0, 0, PROT_READ, 0);
 	FAILS(EINVAL, fd, 4 * MIB, 1, PROT_READ, 0);
-	FAILS(EINVAL, fd, 4 * MIB, -4096, PROT_READ, 0);
-	FAILS(EINVAL, fd, 4 * MIB, 0, PROT_READ, -4096);
-	FAILS(ENOMEM, fd, SIZE_MAX - 8192, 0, PROT_READ, 0);
+	FAILS(EINVAL, fd, 4 * MIB, -(off_t)PAGE, PROT_READ, 0);
+	FAILS(EINVAL, fd, 4 * MIB, 0, PROT_READ, -(off_t)PAGE);
+	FAILS(ENOMEM, fd, SIZE_MAX - 2 * PAGE, 0, PROT_READ, 0);
 }
 
 /* On a slice: what it is for. */
@@ -632,7 +639,7 @@ FIXTURE(slice) {
 
 FIXTURE_SETUP(slice)
 {
-	vfio_env_setup(_metadata, &self->env, VFIO_BOCHS, VFIO_OURS);
+	vfio_env_setup(_metadata, &self->env, VFIO_BIG, VFIO_OURS);
 }
 
 FIXTURE_TEARDOWN(slice)
@@ -640,10 +647,10 @@ FIXTURE_TEARDOWN(slice)
 	vfio_env_teardown(_metadata, &self->env);
 }
 
-/* Faults that it takes to touch all of 8 MiB that lie at @at in the BAR */
+/* Faults that it takes to touch what four PMDs map, from @at on in the BAR */
 static long faults_of(struct vfio_dev *dev, off_t at, off_t told)
 {
-	int slice = vfio_export(dev, 0, at, 8 * MIB, O_RDWR | O_CLOEXEC);
+	int slice = vfio_export(dev, 2, at, 4 * HUGE, O_RDWR | O_CLOEXEC);
 	struct vfio_dmabuf_info info;
 	uint32_t value;
 	size_t i;
@@ -651,16 +658,16 @@ static long faults_of(struct vfio_dev *dev, off_t at, off_t told)
 
 	if (slice < 0)
 		return slice;
-	map = bufsync_map_aligned(slice, 8 * MIB, 0, PROT_READ | PROT_WRITE,
+	map = bufsync_map_aligned(slice, 4 * HUGE, 0, PROT_READ | PROT_WRITE,
 				  told);
 	if (map == MAP_FAILED)
 		return -errno;
-	for (i = 0; i < 8 * MIB; i += 4096)
+	for (i = 0; i < 4 * HUGE; i += PAGE)
 		if (!try_read32(map + i, &value))
 			return -EFAULT;
 	if (vfio_info(dev, slice, &info))
 		return -EIO;
-	bufsync_unmap(map, 8 * MIB);
+	bufsync_unmap(map, 4 * HUGE);
 	close(slice);
 	return info.out_slice_faults;
 }
@@ -668,20 +675,21 @@ static long faults_of(struct vfio_dev *dev, off_t at, off_t told)
 TEST_F(slice, huge_pages_fit)
 {
 	struct vfio_dev *dev = &self->env.dev;
+	const long half = HUGE / PAGE / 2;
 	struct vfio_dmabuf_info info;
 
 	ASSERT_EQ(0, vfio_info(dev, -1, &info));
 	if (info.out_features & VFIO_DMABUF_FEATURE_BIT_HUGE) {
 		EXPECT_EQ(4, faults_of(dev, 0, 0));
-		EXPECT_EQ(4, faults_of(dev, 2 * MIB, 2 * MIB));
-		/* 1 MiB of small ones, 3 huge ones, 1 MiB of small ones */
-		EXPECT_EQ(256 + 3 + 256, faults_of(dev, MIB, MIB));
+		EXPECT_EQ(4, faults_of(dev, HUGE, HUGE));
+		/* half of one by small ones, 3 huge ones, half of one */
+		EXPECT_EQ(half + 3 + half, faults_of(dev, HUGE / 2, HUGE / 2));
 		/* It was not told, so none fits. */
-		EXPECT_EQ(2048, faults_of(dev, MIB, 0));
+		EXPECT_EQ(8 * half, faults_of(dev, HUGE / 2, 0));
 	} else {
 		EXPECT_EQ(4, faults_of(dev, 0, 0));
-		EXPECT_GT(6, faults_of(dev, MIB, MIB));
-		EXPECT_LT(3, faults_of(dev, MIB, MIB));
+		EXPECT_GT(6, faults_of(dev, HUGE / 2, HUGE / 2));
+		EXPECT_LT(3, faults_of(dev, HUGE / 2, HUGE / 2));
 	}
 }
 

@@ -21,28 +21,42 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* What one entry of the two upper levels maps, with pages of 4 KiB. */
-#define BUFSYNC_MAP_2M	((size_t)1 << 21)
-#define BUFSYNC_MAP_1G	((size_t)1 << 30)
+/**
+ * bufsync_map_huge - what one entry of an upper level of page tables maps
+ * @level:	1 or 2
+ *
+ * Return: with pages of 4 KiB 2 MiB and 1 GiB, with pages of 16 KiB 32 MiB and 64 GiB;
+ * 0 if that is more than a size_t can tell.
+ */
+static inline size_t bufsync_map_huge(int level)
+{
+	/* A table fills a page, with entries of 8 bytes. */
+	unsigned long long size = (unsigned long long)sysconf(_SC_PAGESIZE);
+	const unsigned long long entries = size / 8;
+
+	while (level-- > 0)
+		size *= entries;
+	return (size_t)size == size ? (size_t)size : 0;
+}
 
 /**
  * bufsync_map_alignment - which alignment lets huge pages fit
  * @size:	bytes to be mapped
  * @place:	where the first of them lies, see bufsync_map_aligned()
  *
- * Return: the largest of 1 GiB and 2 MiB of which a whole, aligned block is
- * among the bytes; 0 if there is none, and any address will do.
+ * Return: the largest of what bufsync_map_huge() gives of which a whole, aligned block
+ * is among the bytes; 0 if there is none, and any address will do.
  */
 static inline size_t bufsync_map_alignment(size_t size, off_t place)
 {
-	size_t align;
+	int level;
 
-	for (align = BUFSYNC_MAP_1G; align >= BUFSYNC_MAP_2M;
-	     align = align == BUFSYNC_MAP_1G ? BUFSYNC_MAP_2M : 0) {
+	for (level = 2; level > 0; level--) {
+		size_t align = bufsync_map_huge(level);
 		/* bytes before the first aligned block */
 		size_t head = -(size_t)place & (align - 1);
 
-		if (size >= align && size - align >= head)
+		if (align && size >= align && size - align >= head)
 			return align;
 	}
 	return 0;
