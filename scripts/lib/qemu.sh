@@ -10,6 +10,7 @@
 #   booted                        from the guest: nothing of ours has run yet
 #   ivshmem                       the memory of one of the guest's devices
 #   qmp.sock                      QEMU's monitor, which the guest is connected to
+#   tree                          the guest's device tree, where it is not QEMU's own
 #   result                        how it ended: exit N, crash, hang, stuck, rig
 # VM_TSC_KHZ comes from qemu_tsc. The other VM_* variables are the options of
 # scripts/vm.
@@ -126,10 +127,26 @@ qemu_argv() {
 	[[ ! $VM_QEMU ]] || printf '%s\n' $VM_QEMU
 }
 
+# qemu_tree: the device tree of an arm64 guest, but its PCI devices do not see the
+# processors' caches. The property that says so is not enough to take away.
+qemu_tree() {
+	# shellcheck disable=SC2016,SC2086 # the inner shell's; words
+	ns_run -l "$ROOT" -b "$VM_RUN=/run/vm" -- sh -ec '
+		qemu-system-aarch64 -nodefaults -display none "$@"
+		pcie=$(fdtget -l /run/vm/tree / | grep ^pcie@)
+		fdtput -d /run/vm/tree "/$pcie" dma-coherent
+		fdtput /run/vm/tree "/$pcie" dma-noncoherent' \
+		sh $QEMU_MACHINE_arm64,dumpdtb=/run/vm/tree -cpu max -smp "$VM_CPUS" -m "$VM_MEM"
+}
+
 # qemu_run ACCEL: QEMU in the foreground.
 qemu_run() {
 	local layer argv opts=()
 	mapfile -t argv < <(qemu_argv "$1")
+	if [[ " $VM_CMDLINE " == *' bufsync.noncoherent '* ]]; then
+		qemu_tree >"$VM_RUN/qemu.log" 2>&1 || return
+		argv+=(-dtb /run/vm/tree)
+	fi
 	for layer in "${VM_LAYERS[@]}"; do
 		opts+=(-g "$layer")
 	done

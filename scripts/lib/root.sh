@@ -23,7 +23,7 @@ ROOT_PKGS_kernel='bc bison flex libelf-dev libssl-dev rsync xz-utils'
 # The same for arm64. gcc is for what a build runs here.
 ROOT_PKGS_build_arm64='mount dkms gcc libc6-dev make kmod openssl cpio zstd xz-utils
 	gcc-aarch64-linux-gnu libc6-dev:arm64 busybox-static:arm64 libdrm-dev:arm64
-	systemd-standalone-sysusers udev qemu-system-arm seabios'
+	systemd-standalone-sysusers udev qemu-system-arm seabios device-tree-compiler'
 ROOT_PKGS_test_arm64='rsync libbpf-dev:arm64'
 ROOT_PKGS_guest_arm64='base-files base-passwd bash dash coreutils util-linux mount grep sed
 	mawk findutils perl-base libc-bin liblzma5 kmod udev busybox-static libdrm2 libbpf1'
