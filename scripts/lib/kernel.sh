@@ -142,8 +142,13 @@ kernel_set_up() {	# kernel_set_up ROW
 	fi
 	dir=$CACHE/linux/$release
 	packages=$(row_field "$row" packages)
-	mkdir -p "$dir"
 	rm -f "$CACHE/rows/$row.unavailable"
+	# Another row's, too, which may be using it
+	if [[ -e $dir/unpacked ]]; then
+		printf '%s\n' "$release" >"$CACHE/rows/$row"
+		return
+	fi
+	mkdir -p "$dir"
 	if ! kernel_fetch "$dir" "$release" "$packages"; then
 		if [[ -e $dir/debs/unavailable ]]; then
 			mv "$dir/debs/unavailable" "$CACHE/rows/$row.unavailable"
@@ -186,6 +191,13 @@ kernel_ensure_locked() {
 	fi
 }
 
+# kernel_lock ROW: the same for rows that have a kernel in common.
+kernel_lock() {
+	local kernel
+	kernel=$(row_field "$1" kernel)
+	echo "kernel-${kernel//[^[:alnum:].+-]/}"
+}
+
 # kernel_unpacked ROW: fetched and unpacked; needs no more than the base root. Selects
 # the row's root, and makes one that compiles for another architecture.
 kernel_unpacked() {
@@ -193,7 +205,7 @@ kernel_unpacked() {
 	root_select "$(row_arch "$1")"
 	[[ ! $ROOT_CROSS ]] || root_ensure build test
 	mkdir -p "$CACHE/rows" "$CACHE/linux"
-	locked "kernel-$1" kernel_ensure_locked "$1"
+	locked "$(kernel_lock "$1")" kernel_ensure_locked "$1"
 }
 
 # kernel_ensure ROW: ready to build for and to boot. Sets KERNEL_RELEASE,
@@ -211,7 +223,7 @@ kernel_ensure() {
 	mapfile -t tools <"$KERNEL_DIR/tools"
 	locked "root${ROOT_CROSS:+-$ROOT_ARCH}" root_stage "build for $1" "${tools[@]}"
 	[[ -e $KERNEL_DIR/vmlinux-$KERNEL_BOOT ]] ||
-		locked "kernel-$1" step "kernel $1 ($KERNEL_RELEASE): depmod, boot files" \
+		locked "$(kernel_lock "$1")" step "kernel $1 ($KERNEL_RELEASE): depmod, boot files" \
 			kernel_finish "$KERNEL_DIR" "$KERNEL_RELEASE" "$KERNEL_BOOT"
 }
 
