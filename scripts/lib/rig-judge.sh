@@ -22,14 +22,16 @@ judge_programs() {
 	cp -r "$KSELFTEST/kselftest" "$KSELFTEST/run_kselftest.sh" "$FAKE/green/programs"
 	echo '[    0.000000] Linux version 6.99' | tee "$FAKE/green/dmesg" >"$FAKE/green/console.log"
 	echo 12288 >"$FAKE/green/tainted"
-	for row in mixed splat tainted crash broken nolog boots debug; do
+	for row in mixed splat tainted crash broken nolog boots debug brief; do
 		cp -r "$FAKE/green" "$FAKE/$row"
 	done
 	echo '[    1.000000] BUG: kernel NULL pointer dereference' >>"$FAKE/splat/console.log"
 	echo 12800 >"$FAKE/tainted/tainted"
 	echo 123 >"$FAKE/crash/status"
 	rm "$FAKE"/nolog/{dmesg,console.log}
-	program boots b_boot alone <<<'printf "1..1\nnot ok 1 one\n"; exit 1'
+	for row in boots brief; do
+		program $row b_boot alone <<<'printf "1..1\nnot ok 1 one\n"; exit 1'
+	done
 
 	echo timeout=2 >"$FAKE/mixed/programs/c/settings"
 	program mixed c fails <<<'printf "1..2\nok 1 one\n# said why\nnot ok 2 two\n"; exit 1'
@@ -100,11 +102,13 @@ judge_tree() {
 	mkdir -p "$J/tree/selftests" "$FAKE/modules"
 	cp -r "$SCRIPTS" "$J/tree/"
 	printf '%s\n' 'mixed c:skips:here why' 'm* c:skips:by_glob why' \
-		'splat* c:skips:elsewhere why' 'mixed c:gone:one why' >"$J/tree/selftests/allowed-skips"
-	echo 'own boots b_boot:alone word=1' >"$J/tree/selftests/boots"
+		'splat* c:skips:elsewhere why' 'mixed c:gone:one why' \
+		'brief c:first:one why' >"$J/tree/selftests/allowed-skips"
+	echo 'own b* b_boot:alone word=1' >"$J/tree/selftests/boots"
+	printf '%s\n' '# some' c:second >"$J/tree/selftests/smoke"
 	{
 		printf '%s default - - -\n' green mixed splat tainted crash broken nolog boots gone
-		printf '%s\n' 'away extra - - -' 'debug own - - -'
+		printf '%s\n' 'away extra - - -' 'debug own - - -' 'brief smoke - - -'
 	} >"$J/tree/scripts/rows"
 	cat >>"$J/tree/scripts/lib/results.sh" <<'END'
 root_ensure() { :; }
@@ -178,6 +182,15 @@ status 1' "$(tail -n 2 "$J/said")"
 	check_rows green away
 	same judge.extra_may_be_missing '4 passed, 0 failed, 0 skipped
 status 0' "$(tail -n 2 "$J/said")"
+	check_rows brief
+	same judge.smoke "$(printf 'pass %s\n' c:second:one kernel:log)" "$(results brief)"
+	that judge.smoke_has_nothing_stale eval '! said stale'
+	echo b_boot:alone >>"$J/tree/selftests/smoke"
+	check_rows brief
+	that judge.smoke_with_a_boot failed_by brief b_boot:alone:one
+	echo c:third >>"$J/tree/selftests/smoke"
+	check_rows brief
+	that judge.smoke_of_nothing said '^brief .* did not run$'
 	check_rows green gone
 	that judge.others_may_not said '^status 1$'
 	cp "$J/out/green/ktap" "$J/green.ktap"
