@@ -3,6 +3,7 @@
 #ifndef _PAGE_UTIL_H
 #define _PAGE_UTIL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <unistd.h>
 
@@ -15,6 +16,16 @@ static inline int64_t page_size(void)
 static inline int64_t pmd_size(void)
 {
 	return page_size() / 8 * page_size();
+}
+
+/* Do PUDs map a BAR, a GiB each? Of arm64's not even those that could. */
+static inline bool pud_maps(void)
+{
+#ifdef __x86_64__
+	return true;
+#else
+	return false;
+#endif
 }
 
 #endif /* _PAGE_UTIL_H */

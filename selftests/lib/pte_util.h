@@ -15,7 +15,7 @@
 #include "../modules/bufsync_test_pte.h"
 
 /* The level that maps an aligned GiB */
-#define PTE_GIB	(page_size() == 4096 ? TEST_PTE_1G : TEST_PTE_2M)
+#define PTE_GIB	(pud_maps() ? TEST_PTE_1G : TEST_PTE_2M)
 
 /* Loads the module if need be. */
 int pte_open(void);
