@@ -279,6 +279,12 @@ TEST_F(unplug, driver_unbound)
 				name)) TH_LOG("%s", name);
 	workers_end(_metadata, w);
 	gone(_metadata, self, w[0].dmabuf);
+	/*
+	 * The driver's last commands hold objects, which a work item lets go
+	 * of that its unbinding does not wait for. Before that the device must
+	 * not be freed.
+	 */
+	sleep_ms(500);
 	for (i = 0; i < 4; i++)
 		close(w[i].dmabuf);
 	close(self->drm);
