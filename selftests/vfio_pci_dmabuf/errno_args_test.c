@@ -3,11 +3,13 @@
  * What is wrong with the arguments of an export, and with the struct of any
  * call; what an fd can be and is not is in errno_test.c.
  *
- * Of the header's rows these cannot be had here: EBUSY and ENOMEM, which take a
- * second owner of the BAR and a kernel without memory; a total of 2^62 bytes,
- * which takes a BAR of 2^46; an I/O port BAR, none of which has a whole page.
+ * Of the header's rows these cannot be had here: ENOMEM, which takes a kernel
+ * without memory (../failnth_boot); a total of 2^62 bytes, which takes a BAR of
+ * 2^46; an I/O port BAR, none of which has a whole page.
  */
 #include "errno_env.h"
+
+#define ID	"bufsync_test_id"
 
 FIXTURE(errors) {
 	struct errno_env e;
@@ -241,6 +243,32 @@ TEST_F(errors, read_only_answers)
 	EXPECT_EQ(-1, ioctl(self->e.dev->fd, VFIO_DEVICE_FEATURE, page));
 	EXPECT_EQ(EFAULT, errno);
 	ASSERT_EQ(0, mprotect(page, PAGE, RW));
+}
+
+/* Somebody has BAR 2 of another device when that is opened. */
+TEST_F(errors, bar_of_somebody_else)
+{
+	struct vfio_dev other;
+	char claim[64];
+	int fd;
+
+	ASSERT_EQ(0, vfio_find(VFIO_IVSHMEM, other.bdf));
+	ASSERT_EQ(0, vfio_bind(other.bdf, VFIO_OURS));
+	snprintf(claim, sizeof(claim), "function=%s claim=2", other.bdf);
+	ASSERT_EQ(0, module_load_with(ID, claim));
+	ASSERT_EQ(0, vfio_open(&other, other.bdf, NULL));
+	EXPECT_EQ(-EBUSY, vfio_export(&other, 2, 0, PAGE, O_RDWR));
+	/* as by stock's way */
+	EXPECT_EQ(MAP_FAILED, vfio_bar_map(&other, 2, RW));
+	EXPECT_EQ(0, INFO_OF(&other, -1, out_slices));
+	EXPECT_EQ(0, module_unload(ID));
+	vfio_close(&other);
+
+	ASSERT_EQ(0, vfio_open(&other, other.bdf, NULL));
+	fd = vfio_export(&other, 2, 0, PAGE, O_RDWR);
+	EXPECT_GE(fd, 0);
+	close(fd);
+	vfio_stop(&other);
 }
 
 TEST_HARNESS_MAIN

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loading and unloading, and the module's parameters. That of stock vfio-pci
- * which lets devices of its list of broken ones pass (disable_denylist) cannot
- * be tried: the machine has none of them.
+ * Loading and unloading, the module's parameters, and which functions it takes:
+ * for those that the machine has none of another one's ids are changed
+ * (bufsync_test_id).
  */
 #include <pthread.h>
 #include <sys/stat.h>
@@ -16,6 +16,7 @@
 
 #define NAME	VFIO_OURS
 #define STUB	"vfio_pci_dmabuf_stub"
+#define ID	"bufsync_test_id"
 #define PARAMS	"/sys/module/vfio_pci_dmabuf/parameters/"
 #define DRIVER	"/sys/bus/pci/drivers/vfio_pci_dmabuf"
 
@@ -70,6 +71,7 @@ FIXTURE_TEARDOWN(module)
 	unmap_all();
 	syscall(SYS_close_range, 3, UINT_MAX, 0);
 	EXPECT_EQ(0, vfio_unbind(self->bdf));
+	module_unload(ID);
 	if (module_loaded(NAME)) {
 		EXPECT_EQ(0, module_settle(NAME, 0));
 		EXPECT_EQ(0, module_unload(NAME));
@@ -427,6 +429,84 @@ TEST_F(module, ids)
 	EXPECT_STREQ(NAME, driver);
 	ASSERT_EQ(0, vfio_open(&self->dev, self->bdf, NULL));
 	EXPECT_LE(0, vfio_export(&self->dev, 0, 0, PAGE, O_RDWR));
+}
+
+/* Binds it as VENDOR:DEVICE; @more: what else bufsync_test_id shall do. */
+static int bind_as(FIXTURE_DATA(module) *self, const char *driver,
+		   unsigned int vendor, unsigned int device, const char *more)
+{
+	char parameters[128];
+	int ret, undone;
+
+	snprintf(parameters, sizeof(parameters),
+		 "function=%s vendor=%u device=%u %s", self->bdf, vendor,
+		 device, more);
+	ret = module_load_with(ID, parameters);
+	if (ret)
+		return ret;
+	read_log(self);
+	ret = vfio_bind(self->bdf, driver);
+	read_log(self);
+	undone = vfio_unbind(self->bdf) ?: module_unload(ID);
+	return undone ?: ret;
+}
+
+#define INTEL	0x8086
+
+/* Functions with defects that their user could exploit */
+TEST_F(module, denylist)
+{
+	static const unsigned int denied[] = {
+		0x0435, 0x0443, 0x19e2, 0x19e3, 0x37c8, 0x37c9, 0x0b25, 0x0cfe,
+	};
+	char out[1024];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(denied); i++) {
+		EXPECT_EQ(-ENODEV, bind_as(self, NAME, INTEL, denied[i], ""))
+			TH_LOG("%04x", denied[i]);
+		EXPECT_EQ(1, kmsg_lines(self->log, "disable_denylist"))
+			TH_LOG("%04x: %s", denied[i], self->log);
+	}
+	/* as stock */
+	EXPECT_EQ(-ENODEV, bind_as(self, VFIO_STOCK, INTEL, denied[0], ""));
+	EXPECT_EQ(0, bind_as(self, NAME, INTEL, denied[0] + 1, ""));
+	EXPECT_EQ(0, bind_as(self, NAME, INTEL + 1, denied[0], ""));
+
+	ASSERT_EQ(0, module_unload(NAME));
+	ASSERT_EQ(0, load_with("disable_denylist=1", out, sizeof(out)))
+		TH_LOG("%s", out);
+	EXPECT_EQ(0, bind_as(self, NAME, INTEL, denied[0], ""));
+	EXPECT_EQ(1, kmsg_lines(self->log, "has known defects"))
+		TH_LOG("%s", self->log);
+}
+
+/* Those that vfio-pci has regions for which no other driver can have */
+TEST_F(module, display_of_intel)
+{
+	static const struct {
+		unsigned int vendor;
+		const char *more;
+		int ret;
+	} functions[] = {
+		{ INTEL, "where=0xfc value=0x7a000000", -ENODEV },
+		/* of its display, but not integrated */
+		{ INTEL, "", 0 },
+		{ INTEL, "where=0xfc value=0", 0 },
+		{ INTEL, "where=0xfc value=0xffffffff", 0 },
+		/* something else that is there */
+		{ INTEL + 1, "where=0xfc value=0x7a000000", 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(functions); i++) {
+		EXPECT_EQ(functions[i].ret,
+			  bind_as(self, NAME, functions[i].vendor, 1,
+				  functions[i].more)) TH_LOG("%zu", i);
+		EXPECT_EQ(!!functions[i].ret,
+			  kmsg_lines(self->log, "integrated display"))
+			TH_LOG("%zu: %s", i, self->log);
+	}
 }
 
 TEST_HARNESS_MAIN
