@@ -7,10 +7,12 @@
 #include <pthread.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <linux/dma-buf.h>
 
 #include "vfio_env.h"
 
 #include "edu_util.h"
+#include "fence_util.h"
 #include "param_util.h"
 #include "pte_util.h"
 #include "slice_util.h"
@@ -663,6 +665,60 @@ TEST_F(importer, reset_is_bounded)
 	EXPECT_EQ(0, edu_unmap(lazy));
 	ASSERT_EQ(0, vfio_revoke(dev, self->buf));
 	EXPECT_EQ(0, edu_detach(lazy));
+}
+
+/* REVOKE waits for as long as it takes, but not without a word. */
+static bool says_so(int kmsg)
+{
+	static char log[65536];
+	int64_t end = in_ms(60000);
+
+	do {
+		sleep_ms(100);
+		kmsg_read(kmsg, log, sizeof(log));
+		if (strstr(log, "is revoked, and another device still has it"))
+			return true;
+	} while (now_ns() < end);
+	return false;
+}
+
+/* Anybody who has a slice can give it work that does not end. */
+TEST_F(importer, fence)
+{
+	struct vfio_dev *dev = &self->env.dev;
+	struct action action = {
+		.work = do_revoke, .dev = dev, .buf = self->buf,
+	};
+	struct dma_buf_import_sync_file work = { .flags = DMA_BUF_SYNC_WRITE };
+	int ctl = tf_open(), kmsg, lazy = self->edu;
+	int64_t start;
+	uint32_t id;
+
+	ASSERT_GE(ctl, 0);
+	work.fd = tf_create(ctl, 0, &id);
+	ASSERT_GE(work.fd, 0);
+	ASSERT_EQ(0, ioctl(self->buf, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &work));
+	ASSERT_EQ(0, edu_import(lazy, self->buf, TEST_EDU_LAZY));
+	start = now_ns();
+	ASSERT_EQ(0, vfio_reset(dev));
+	EXPECT_LT(now_ns() - start, RESET_NS);
+	EXPECT_EQ(1, INFO_OF(dev, -1, out_late));
+	ASSERT_EQ(0, vfio_memory_enable(dev, true));
+
+	kmsg = kmsg_start();
+	ASSERT_GE(kmsg, 0);
+	ASSERT_EQ(0, action_start(&action));
+	EXPECT_TRUE(says_so(kmsg));
+	EXPECT_TRUE(action_waits(&action));
+	/* The end of the work is not that of the mapping. */
+	EXPECT_EQ(0, tf_signal(ctl, id));
+	EXPECT_TRUE(action_waits(&action));
+	EXPECT_EQ(0, edu_unmap(lazy));
+	EXPECT_EQ(0, action_join(&action));
+	EXPECT_LE(10 * NSEC_PER_SEC, action.ns);
+	EXPECT_EQ(0, edu_detach(lazy));
+	close(work.fd);
+	close(ctl);
 }
 
 /* How long, is a parameter. */
