@@ -2,6 +2,7 @@
 /* Each allocation of what vfio_pci_dmabuf adds to a device, failing. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -11,7 +12,9 @@
 #include "edu_util.h"
 #include "failnth_env.h"
 #include "slice_util.h"
+#include "text_util.h"
 
+#define DRIVER	"/sys/bus/pci/drivers/" VFIO_OURS "/"
 #define SIZE	MIB(4)
 #define BAR	2
 #define RANGES	3
@@ -23,6 +26,7 @@ struct call {
 	struct vfio_region_dma_range ranges[RANGES];
 	int buf;	/* SIZE bytes */
 	int fd;
+	int bind;	/* the driver's file of that name */
 	int edu;
 	void *map;
 	off_t bar_offset;
@@ -169,6 +173,19 @@ static int unmap(void *arg, int ret)
 	return munmap(((struct call *)arg)->map, SIZE);
 }
 
+static int map_wc(void *arg)
+{
+	return memattr(arg) ?: map(arg);
+}
+
+static int unmap_wc(void *arg, int ret)
+{
+	struct call *c = arg;
+
+	return unmap(arg, ret) ?:
+	       vfio_memattr(c->dev, c->buf, VFIO_DMABUF_MEMATTR_NC);
+}
+
 static int map_bar(void *arg)
 {
 	struct call *c = arg;
@@ -189,6 +206,9 @@ static const struct failnth mappings[] = {
 	{ .name = "mmap", .call = map, .undo = unmap, .least = 1 },
 	{ .name = "fault", .before = map, .call = touch, .undo = unmap,
 	  .points = 1 },
+	/* the table is made by the module */
+	{ .name = "fault, write-combined", .before = map_wc, .call = touch,
+	  .undo = unmap_wc, .points = 4 },
 	/* a slice, too */
 	{ .name = "mmap of the device", .call = map_bar,
 	  .unchanged = no_slice_more, .undo = unmap, .least = 6 },
@@ -355,6 +375,46 @@ TEST_F(device, opens)
 	EXPECT_EQ(0, device_closed(c));
 	failnth_all(_metadata, opens, ARRAY_SIZE(opens), c);
 	EXPECT_GE(device_open(c), 0);
+}
+
+static int driver_bind(void *arg)
+{
+	struct call *c = arg;
+	ssize_t len = strlen(c->dev->bdf), n = write(c->bind, c->dev->bdf, len);
+
+	return n == len ? 0 : n < 0 ? -errno : -EIO;
+}
+
+static int driver_unbind(void *arg, int ret)
+{
+	(void)ret;
+	return text_write(DRIVER "unbind", ((struct call *)arg)->dev->bdf);
+}
+
+static bool is_not_bound(void *arg)
+{
+	char name[64];
+
+	return !vfio_driver(((struct call *)arg)->dev->bdf, name,
+			    sizeof(name)) && !*name;
+}
+
+static const struct failnth binds[] = {
+	/* the device, its gate, its group */
+	{ .name = "bind", .call = driver_bind, .unchanged = is_not_bound,
+	  .undo = driver_unbind, .least = 4 },
+};
+
+TEST_F(device, binds)
+{
+	struct call *c = &self->call;
+
+	vfio_close(c->dev);
+	ASSERT_EQ(0, driver_unbind(c, 0));
+	c->bind = open(DRIVER "bind", O_WRONLY | O_CLOEXEC);
+	ASSERT_GE(c->bind, 0);
+	failnth_all(_metadata, binds, ARRAY_SIZE(binds), c);
+	EXPECT_TRUE(is_not_bound(c));
 }
 
 TEST_HARNESS_MAIN
