@@ -76,11 +76,47 @@ struct storm {
 	bool stop;
 	bool toggle;	/* the second half */
 	bool debug;	/* a debug kernel */
+	/*
+	 * Children have copies of all fds. Before 6.3 stock VFIO does not bear that the
+	 * last ones of a container and of its group are closed at the same time (the
+	 * notification of type1's, after it has been freed). So children (readers) and the
+	 * device that comes and goes (the writer) are not there together, on such kernels.
+	 */
+	pthread_rwlock_t apart;
+	bool old;
 	unsigned long done[OPS];
 	int bad, bad_op, line;
 };
 
 static struct storm storm;
+
+static void apart_init(void)
+{
+	pthread_rwlockattr_t attr;
+
+	storm.old = !kernel_at_least(6, 3);
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr,
+				      PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&storm.apart, &attr);
+	pthread_rwlockattr_destroy(&attr);
+}
+
+static void apart_lock(bool write)
+{
+	if (!storm.old)
+		return;
+	if (write)
+		pthread_rwlock_wrlock(&storm.apart);
+	else
+		pthread_rwlock_rdlock(&storm.apart);
+}
+
+static void apart_unlock(void)
+{
+	if (storm.old)
+		pthread_rwlock_unlock(&storm.apart);
+}
 
 static bool stopped(void)
 {
@@ -249,6 +285,7 @@ static void generation(struct target *t, unsigned int *seed, bool *gone)
 			BAD(EXPORT, ret);
 	}
 	if (rand_r(seed) % 4 == 0) {
+		apart_lock(false);
 		pid = fork();
 		if (pid == 0) {
 			struct toucher own = {
@@ -259,6 +296,8 @@ static void generation(struct target *t, unsigned int *seed, bool *gone)
 			_exit(heir(&own));
 		}
 		COUNT(FORK, pid < 0 ? -errno : 0);
+		if (pid < 0)
+			apart_unlock();
 	}
 	sleep_ms(rand_r(seed) % 10);
 	COUNT(REVOKE, vfio_revoke(t->dev, v.fd));
@@ -273,7 +312,11 @@ static void generation(struct target *t, unsigned int *seed, bool *gone)
 	}
 	if (any_alive(v.p, pages))
 		BAD(REVOKE, -ESTALE);
-	ret = pid > 0 ? reap_in(pid, 180000) : NOT_STALE;
+	ret = NOT_STALE;
+	if (pid > 0) {
+		ret = reap_in(pid, 180000);
+		apart_unlock();
+	}
 	if (ret == TOO_SLOW || ret == -ETIMEDOUT)
 		BAD(FORK, -ETIMEDOUT);
 	else if (ret != NOT_STALE)
@@ -347,8 +390,13 @@ static void come_and_go(void)
 static void *binder(void *arg)
 {
 	(void)arg;
-	while (!stopped())
+	while (!stopped()) {
+		apart_lock(true);
 		come_and_go();
+		apart_unlock();
+		/* Children want to be born. */
+		sleep_ms(storm.old ? 5 : 0);
+	}
 	return NULL;
 }
 
@@ -384,6 +432,7 @@ FIXTURE_SETUP(storm)
 	char bdf[16];
 
 	storm.debug = kernel_is_debug();
+	apart_init();
 	vfio_env_setup(_metadata, &s->env, VFIO_BOCHS, VFIO_OURS);
 	ASSERT_EQ(0, vfio_find(VFIO_SIBLING, bdf));
 	ASSERT_EQ(0, vfio_bind(bdf, VFIO_STOCK));
