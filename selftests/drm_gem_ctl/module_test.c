@@ -135,7 +135,7 @@ TEST_F(module, goes_and_comes_under_use)
 	struct users u;
 	struct reload r = {
 		.module = GEM_MODULE, .use = use, .arg = &u,
-		.gone_min = 20, .busy_min = 20, .used_min = 300,
+		.gone_min = 10, .busy_min = 10, .used_min = 100,
 	};
 	int i;
 

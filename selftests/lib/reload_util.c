@@ -9,8 +9,10 @@
 #include "syncobj_util.h"
 
 #define GIVE_UP_MS	200000
-/* So that there are moments in which nobody has it */
+/* So that there are moments in which nobody has it; more of them if there are too few */
 #define PAUSE_MS	3
+#define LONG_PAUSE_MS	50
+#define BUSY_IN_A_ROW	30
 
 struct user {
 	struct reload *r;
@@ -36,6 +38,12 @@ static void fault(struct reload *r, int err)
 				    __ATOMIC_RELAXED);
 }
 
+static int pause_ms(struct reload *r)
+{
+	return __atomic_load_n(&r->in_a_row, __ATOMIC_RELAXED) < BUSY_IN_A_ROW ?
+	       PAUSE_MS : LONG_PAUSE_MS;
+}
+
 static void *use_again(void *arg)
 {
 	struct user *u = arg;
@@ -50,7 +58,7 @@ static void *use_again(void *arg)
 			__atomic_fetch_add(&r->missed, 1, __ATOMIC_RELAXED);
 		else
 			fault(r, ret);
-		sleep_ms(PAUSE_MS + u->index);
+		sleep_ms(pause_ms(r) + u->index);
 	}
 	return NULL;
 }
@@ -67,11 +75,13 @@ static void go_and_come(struct reload *r)
 
 	if (ret == -EAGAIN || ret == -EBUSY) {
 		r->busy++;
+		__atomic_add_fetch(&r->in_a_row, 1, __ATOMIC_RELAXED);
 		sleep_ms(1);
 		return;
 	}
 	if (!ret) {
 		r->gone++;
+		__atomic_store_n(&r->in_a_row, 0, __ATOMIC_RELAXED);
 		/* Long enough for somebody to miss it */
 		sleep_ms(PAUSE_MS);
 		ret = module_probe(r->module) ? -EIO : 0;

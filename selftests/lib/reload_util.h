@@ -17,6 +17,7 @@ struct reload {
 	unsigned int gone_min, busy_min, used_min;
 
 	unsigned int gone, busy, used, missed;
+	unsigned int in_a_row;	/* busy, since it was gone */
 	int bad;	/* the first fault of @use, or of loading or unloading */
 };
 

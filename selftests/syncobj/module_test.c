@@ -207,7 +207,7 @@ TEST_F_TIMEOUT(module, goes_and_comes_under_use, 300)
 {
 	struct reload r = {
 		.module = "syncobj", .use = use,
-		.gone_min = 20, .busy_min = 20, .used_min = 300,
+		.gone_min = 10, .busy_min = 10, .used_min = 100,
 	};
 
 	EXPECT_EQ(0, reload_under_use(&r));
