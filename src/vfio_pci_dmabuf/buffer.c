@@ -263,7 +263,7 @@ void vdmabuf_buffer_end(struct vdmabuf_buffer *buffer)
 {
 	lockdep_assert_held_write(&buffer->gate->sem);
 	guard(bufsync_resv)(buffer->dmabuf->resv);
-	buffer->revoked = true;
+	WRITE_ONCE(buffer->revoked, true);
 }
 
 /**

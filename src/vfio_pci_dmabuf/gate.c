@@ -222,7 +222,7 @@ void vdmabuf_gate_enter(struct vdmabuf_gate *gate)
 
 	vdmabuf_gate_let_through(gate);
 	down_write(&gate->sem);
-	gate->block++;
+	WRITE_ONCE(gate->block, gate->block + 1);
 	vdmabuf_gate_zap_locked(gate);
 	downgrade_write(&gate->sem);
 	vdmabuf_gate_invalidate_locked(gate);
@@ -251,8 +251,11 @@ void vdmabuf_gate_enter(struct vdmabuf_gate *gate)
 void vdmabuf_gate_leave(struct vdmabuf_gate *gate)
 {
 	down_write(&gate->sem);
-	if (!WARN_ON_ONCE(!gate->block) && !--gate->block)
-		wake_up_all(&gate->wait);
+	if (!WARN_ON_ONCE(!gate->block)) {
+		WRITE_ONCE(gate->block, gate->block - 1);
+		if (!gate->block)
+			wake_up_all(&gate->wait);
+	}
 	up_write(&gate->sem);
 }
 

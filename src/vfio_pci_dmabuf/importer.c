@@ -136,7 +136,7 @@ struct sg_table *vdmabuf_map(struct dma_buf_attachment *attach,
 				      buffer->ranges.phys, buffer->ranges.nr,
 				      buffer->ranges.size, dir);
 	if (!IS_ERR(sgt)) {
-		buffer->mapped++;
+		WRITE_ONCE(buffer->mapped, buffer->mapped + 1);
 		vdmabuf_attach_mapped(attach, true);
 	}
 	return sgt;
