@@ -23,6 +23,7 @@ help:
 	@echo '  make matrix     the same with the extra rows (PREEMPT_RT, 6.18) and livepatch'
 	@echo '  make check-debug  the same on a kernel with KASAN, lockdep, kmemleak ..., and'
 	@echo '                  whether those see a bug'
+	@echo '  make check-kcsan  the same on a kernel that sees data races'
 	@echo '  make coverage   which lines of the modules the selftests run'
 	@echo '  make fuzz TIME=600  random calls on that kernel, for so many seconds'
 	@echo '  make bench      instructions per operation against the stock paths'
@@ -39,7 +40,7 @@ help:
 	@echo '  make clean              remove what that made'
 	@echo '  make install-files DESTDIR=DIR   what make install puts beside the modules'
 
-.PHONY: demo check matrix check-debug coverage fuzz bench lint install uninstall
+.PHONY: demo check matrix check-debug check-kcsan coverage fuzz bench lint install uninstall
 demo:
 	@scripts/demo
 
@@ -51,6 +52,10 @@ matrix:
 
 check-debug:
 	@scripts/check debug detectors
+
+check-kcsan:
+	@scripts/check kcsan
+	@ROW=kcsan scripts/detectors-test
 
 coverage:
 	@scripts/coverage

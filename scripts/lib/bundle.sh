@@ -44,6 +44,11 @@ bundle_version() {
 	sed -n 's/^PACKAGE_VERSION="\?\([^"]*\)"\?$/\1/p' "$TREE/dkms.conf"
 }
 
+# bundle_names: the modules, one a line.
+bundle_names() {
+	sed -n 's/^BUILT_MODULE_NAME\[.*"\(.*\)".*/\1/p' "$TREE/dkms.conf"
+}
+
 bundle_copy() {	# bundle_copy DIR
 	rm -rf "$1"
 	mkdir -p "$1"

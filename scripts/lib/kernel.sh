@@ -182,7 +182,7 @@ kernel_finish() {	# kernel_finish DIR RELEASE KEY
 kernel_ensure_locked() {
 	local row=$1 release
 	if [[ $(row_field "$row" set) == own ]]; then
-		"$TREE/$(row_field "$row" packages)" || die "row $row could not be made"
+		"$TREE/$(row_field "$row" packages)" "$row" || die "row $row could not be made"
 		return
 	fi
 	release=$(row_release "$row")

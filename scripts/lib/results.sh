@@ -68,8 +68,36 @@ results_splats() {
 	fi
 }
 
+# results_kcsan DIR: the data races that the kernel has seen, as results. Those without a
+# frame of the bundle's are the stock kernel's, and of no interest; those that
+# selftests/kcsan-known explains pass. The logs are left without any, in their place
+# is kcsan.
+results_kcsan() {
+	local log why title text
+	: >"$1/kcsan"
+	for log in "$1/console.log" "$1/dmesg"; do
+		[[ -s $log ]] || continue
+		awk -v OURS="$log.kcsan" -v OURS_RE="($(bundle_names | paste -sd'|')|bufsync_test_[a-z_]+)" \
+			-f "$SCRIPTS/lib/kcsan.awk" "$log" >"$log.rest"
+		[[ ! -e $log.kcsan ]] || cat "$log.kcsan" >>"$1/kcsan"
+		mv "$log.rest" "$log"
+	done
+	while IFS= read -r title; do
+		text=$(grep -A 40 -m 1 -xF -- "$title" "$1/kcsan" | sed -n '2,${/^[^ ]/q;p}' | results_text)
+		title=${title#BUG: KCSAN: }
+		why=$(awk -v title="$title" -F'\t+' '$1 == title { print $2 }' "$TREE/selftests/kcsan-known")
+		if [[ $why ]]; then
+			printf 'pass\tkernel:kcsan\t%s: %s\n' "$title" "$why"
+		else
+			printf 'fail\tkernel:kcsan\t%s\\n%s\n' "$title" "$text"
+		fi
+	done < <(grep '^BUG: KCSAN: ' "$1/kcsan" | sort -u)
+	[[ -s $1/kcsan ]] || printf 'pass\tkernel:kcsan\tno data race\n'
+}
+
 # results_guest ROW DIR: all that the kernel of a boot has said, as results.
 results_guest() {
+	[[ $1 != kcsan ]] || results_kcsan "$2"
 	results_splats "$2"
 	if [[ $1 == debug && ! -e $2/kmemleak ]]; then
 		printf 'fail\tkernel:kmemleak\tnot scanned\n'

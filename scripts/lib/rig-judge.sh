@@ -22,7 +22,7 @@ judge_programs() {
 	cp -r "$KSELFTEST/kselftest" "$KSELFTEST/run_kselftest.sh" "$FAKE/green/programs"
 	echo '[    0.000000] Linux version 6.99' | tee "$FAKE/green/dmesg" >"$FAKE/green/console.log"
 	echo 12288 >"$FAKE/green/tainted"
-	for row in mixed splat tainted crash broken nolog boots debug brief; do
+	for row in mixed splat tainted crash broken nolog boots debug kcsan brief; do
 		cp -r "$FAKE/green" "$FAKE/$row"
 	done
 	echo '[    1.000000] BUG: kernel NULL pointer dereference' >>"$FAKE/splat/console.log"
@@ -106,9 +106,12 @@ judge_tree() {
 		'brief c:first:one why' >"$J/tree/selftests/allowed-skips"
 	echo 'own b* b_boot:alone word=1' >"$J/tree/selftests/boots"
 	printf '%s\n' '# some' c:second >"$J/tree/selftests/smoke"
+	printf '# TITLE\twhy\ndata-race in known / other\t\tno matter\n' \
+		>"$J/tree/selftests/kcsan-known"
+	echo 'BUILT_MODULE_NAME[0]="ours"' >"$J/tree/dkms.conf"
 	{
 		printf '%s default - - -\n' green mixed splat tainted crash broken nolog boots gone
-		printf '%s\n' 'away extra - - -' 'debug own - - -' 'brief smoke - - -'
+		printf '%s\n' 'away extra - - -' 'debug own - - -' 'kcsan own - - -' 'brief smoke - - -'
 	} >"$J/tree/scripts/rows"
 	cat >>"$J/tree/scripts/lib/results.sh" <<'END'
 root_ensure() { :; }
@@ -202,6 +205,48 @@ status 0' "$(tail -n 2 "$J/said")"
 	: >"$FAKE/debug/kmemleak"
 	check_rows debug
 	that judge.kmemleak_clean said '^status 0$'
+
+	race stock other 'other+0x1/0x2' 'stock+0x1/0x2'
+	check_rows kcsan
+	that judge.race_of_others said '^status 0$'
+	race known other 'known+0x1/0x2@[ours]' 'other+0x1/0x2'
+	check_rows kcsan
+	that judge.race_explained said '^status 0$'
+	race new other 'other+0x1/0x2' 'new+0x1/0x2@[ours] main+0x1/0x2'
+	check_rows kcsan
+	that judge.race failed_by kcsan kernel:kcsan
+	that judge.race_title grep -q "data-race in new / other" "$J/out/kcsan/results"
+	race list list 'list+0x1/0x2 one+0x1/0x2@[ours]' 'list+0x1/0x2 two+0x1/0x2@[ours]'
+	check_rows kcsan
+	that judge.race_for_want_of_a_lock failed_by kcsan kernel:kcsan
+	race list list 'list+0x1/0x2 one+0x1/0x2@[ours] more+0x1/0x2@[ours]' 'list+0x1/0x2 other+0x1/0x2'
+	check_rows kcsan
+	that judge.race_of_what_is_called said '^status 0$'
+	race stock other 'other+0x1/0x2' 'stock+0x1/0x2'
+	echo '[    3.000000] BUG: kernel NULL pointer dereference' >>"$FAKE/kcsan/dmesg"
+	check_rows kcsan
+	that judge.splat_beside_a_race failed_by kcsan kernel:splat
+}
+
+# race FUNCTION FUNCTION FRAMES FRAMES: in the log of row kcsan, which it begins anew: what
+# each side went through, innermost first, in words
+race() {
+	local frame
+	cp "$FAKE/green/dmesg" "$FAKE/kcsan/dmesg"
+	{
+		printf '[    2.000000] %s\n' '==========' "BUG: KCSAN: data-race in $1 / $2" '' \
+			'write to 0xffff888012345678 of 4 bytes by task 7 on cpu 0:'
+		for frame in $3; do
+			echo "[    2.000000]  ${frame/@/ }"
+		done
+		printf '[    2.000000] %s\n' '' \
+			'read (marked) to 0xffff888012345678 of 4 bytes by interrupt on cpu 1:'
+		for frame in $4; do
+			echo "[    2.000000]  ${frame/@/ }"
+		done
+		printf '[    2.000000] %s\n' '' 'Reported by Kernel Concurrency Sanitizer on:' \
+			'=========='
+	} >>"$FAKE/kcsan/dmesg"
 }
 
 # junit FILE: is it XML, in perl, which every Debian has? A line a suite: its

@@ -211,11 +211,15 @@ const char *kmsg_splat(const char *buf)
 		"soft lockup", "page allocation failure", "list_add corruption",
 		"list_del corruption", "stack-protector", "UBSAN", NULL
 	};
+	static const char race[] = "BUG: KCSAN:";
 	const char *found;
 	int i;
 
 	for (i = 0; words[i]; i++) {
 		found = strstr(buf, words[i]);
+		/* The row's judge tells which data races are the bundle's. */
+		while (found && !strncmp(found, race, strlen(race)))
+			found = strstr(found + 1, words[i]);
 		if (found)
 			return found;
 	}
@@ -253,7 +257,7 @@ bool kernel_is_debug(void)
 {
 	const char *row = getenv("BUFSYNC_ROW");
 
-	return row && !strcmp(row, "debug");
+	return row && (!strcmp(row, "debug") || !strcmp(row, "kcsan"));
 }
 
 bool kernel_is_realtime(void)

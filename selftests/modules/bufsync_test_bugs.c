@@ -4,6 +4,9 @@
  * tests must see it, and the rig must say so. Never load it anywhere else.
  */
 #include <linux/dma-mapping.h>
+#include <linux/err.h>
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -215,6 +218,38 @@ static int test_hang(void)
 	return 0;
 }
 
+/* Plainly, by two threads that run long enough to meet */
+static int test_race_value;
+
+static int test_race_fn(void *unused)
+{
+	unsigned long end = jiffies + 5 * HZ;
+
+	while (time_before(jiffies, end)) {
+		test_race_value++;
+		cond_resched();
+	}
+	/* kthread_stop() comes for it. */
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+static int test_race(void)
+{
+	struct task_struct *task = kthread_run(test_race_fn, NULL, "bufsync_race");
+	unsigned long end = jiffies + 5 * HZ;
+
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	while (time_before(jiffies, end)) {
+		test_race_value++;
+		cond_resched();
+	}
+	kthread_stop(task);
+	return 0;
+}
+
 /*
  * DMA takes a device. Mappings that a driver has left behind are looked for when
  * it is unbound, and on the bus of PCI only.
@@ -293,6 +328,7 @@ static const struct {
 	{ "list", test_list },
 	{ "refcount", test_refcount },
 	{ "hang", test_hang },
+	{ "race", test_race },
 	{ "dma_wrong_size", test_dma },
 	{ "dma_never_unmapped", test_dma_never_unmapped },
 };
