@@ -245,13 +245,6 @@ static int manager_process(struct stress *s, const struct cg *top)
 	return 0;
 }
 
-static int stress_seconds(void)
-{
-	const char *env = getenv("BUFSYNC_STRESS_SECONDS");
-
-	return env ? atoi(env) : 30;
-}
-
 static long least(int op)
 {
 	return (long)ops[op].min * stress_seconds() / 30;

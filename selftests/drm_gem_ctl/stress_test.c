@@ -10,6 +10,7 @@
 
 #include "gem_env.h"
 #include "syncobj_util.h"
+#include "thread_util.h"
 
 #define THREADS	8
 #define RANGE	48U	/* handles that everybody uses */
@@ -179,13 +180,6 @@ static void *stress_thread(void *arg)
 	while (!__atomic_load_n(&t->s->stop, __ATOMIC_RELAXED))
 		step(t, t->s);
 	return NULL;
-}
-
-static int stress_seconds(void)
-{
-	const char *env = getenv("BUFSYNC_STRESS_SECONDS");
-
-	return env ? atoi(env) : 30;
 }
 
 static bool enough(FIXTURE_DATA(stress) *s)

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -105,6 +106,13 @@ int pin_cpu0(bool fifo)
 	if (sched_setscheduler(0, fifo ? SCHED_FIFO : SCHED_OTHER, &param))
 		return -errno;
 	return 0;
+}
+
+int stress_seconds(void)
+{
+	const char *env = getenv("BUFSYNC_STRESS_SECONDS");
+
+	return env && *env ? atoi(env) : 30;
 }
 
 int send_fd(int sock, int fd)

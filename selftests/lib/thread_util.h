@@ -41,6 +41,9 @@ bool task_asleep(pid_t tid);
 /* One CPU for this thread, and priority over all others if @fifo */
 int pin_cpu0(bool fifo);
 
+/* How long a test does everything at once: BUFSYNC_STRESS_SECONDS, else 30 */
+int stress_seconds(void);
+
 int send_fd(int sock, int fd);
 int recv_fd(int sock);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Everything against everything, for SYNCOBJ_RACE_SECONDS (20) at least: until
- * each call has succeeded often enough. The five seconds of TRANSFER pass at
- * the same time.
+ * Everything against everything, for two thirds of stress_seconds() at least:
+ * until each call has succeeded often enough. The five seconds of TRANSFER pass
+ * at the same time.
  */
 #include <signal.h>
 #include <sched.h>
@@ -282,9 +282,7 @@ static int transfer_timeout(FIXTURE_DATA(race) *self)
 
 static int race_seconds(void)
 {
-	const char *env = getenv("SYNCOBJ_RACE_SECONDS");
-
-	return env ? atoi(env) : 20;
+	return stress_seconds() * 2 / 3;
 }
 
 static long least(int op)

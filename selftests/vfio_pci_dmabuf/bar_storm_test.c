@@ -194,13 +194,6 @@ static void everybody_stop(void)
 	target_stop(&storm.big_target);
 }
 
-static int stress_seconds(void)
-{
-	const char *env = getenv("BUFSYNC_STRESS_SECONDS");
-
-	return env ? atoi(env) : 30;
-}
-
 static bool enough(void)
 {
 	enum op op;

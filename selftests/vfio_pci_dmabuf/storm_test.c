@@ -475,13 +475,6 @@ FIXTURE_TEARDOWN(storm)
 	stage_teardown(_metadata, &storm.s);
 }
 
-static int stress_seconds(void)
-{
-	const char *env = getenv("BUFSYNC_STRESS_SECONDS");
-
-	return env ? atoi(env) : 30;
-}
-
 static long least(enum op op)
 {
 	int min = storm.debug ? ops[op].debug : ops[op].min;
