@@ -83,8 +83,12 @@ qemu_argv() {
 	local cmdline machine cpu program
 	case $ROOT_ARCH in
 	# A Zen by its numbers: Linux lets devices talk to each other across its host
-	# bridge.
-	amd64) program=x86_64 cpu=max,family=25,model=1 ;;
+	# bridge. And memory that is filled or copied in words, by page tables of four
+	# levels: an emulated processor takes each byte of a "rep movsb" by itself.
+	amd64)
+		program=x86_64
+		cpu=max,family=25,model=1,erms=off,fsrm=off,fsrs=off,fzrm=off,la57=off
+		;;
 	# Signing pointers by the book is what emulation would spend its time on. Not each
 	# CPU can do pages of 16 KiB.
 	arm64) program=aarch64 cpu=max,pauth-impdef=on ;;
