@@ -4,10 +4,12 @@
  * that needs no module; what LIST costs a handle.
  *
  * With scripts/vm --icount a nanosecond is an instruction of the guest's one CPU.
- * Each line: the smallest of ROUNDS, and the ratio of interest.
+ * Each line: the smallest of ROUNDS, and the ratio of interest; and the samples
+ * (samples.h).
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,12 +22,20 @@
 #include <drm/drm_gem_ctl.h>
 #include <bufsync/gem-restore.h>
 
+#include "samples.h"
+
 #define ROUNDS	5
 #define MANY	10000U
 #define SOME	1000U
 #define MOVES	64U
 
 static int ctl, drm;
+
+/* One thing that is measured */
+struct times {
+	int64_t t[ROUNDS];
+	int64_t best;
+};
 
 static int64_t now(void)
 {
@@ -39,6 +49,15 @@ static void die(const char *what)
 {
 	fprintf(stderr, "gem-bench: %s: %s\n", what, strerror(errno));
 	exit(1);
+}
+
+static void smallest(struct times *times)
+{
+	int i;
+
+	times->best = times->t[0];
+	for (i = 1; i < ROUNDS; i++)
+		times->best = times->t[i] < times->best ? times->t[i] : times->best;
 }
 
 static int open_vgem(void)
@@ -94,10 +113,11 @@ static void fill(uint32_t n, int exported)
 }
 
 /* One MOVE, of a handle in the middle, beyond all others and back */
-static int64_t one_move(uint32_t n, int exported)
+static struct times one_move(uint32_t n, int exported)
 {
 	uint32_t handle = (n + 1) / 2, i;
-	int64_t best = INT64_MAX, t;
+	struct times times;
+	int64_t t;
 	int round;
 
 	fill(n, exported);
@@ -107,18 +127,19 @@ static int64_t one_move(uint32_t n, int exported)
 			move(handle, n + 1);
 			move(n + 1, handle);
 		}
-		t = (now() - t) / MOVES;
-		best = t < best ? t : best;
+		times.t[round] = (now() - t) / MOVES;
 	}
 	close(drm);
-	return best;
+	smallest(&times);
+	return times;
 }
 
 /* The same effect without the module, with as many handles below */
-static int64_t one_restore(uint32_t n)
+static struct times one_restore(uint32_t n)
 {
 	struct bufsync_gem_move moves = { .handle = 1, .new_handle = n };
-	int64_t best = INT64_MAX, t;
+	struct times times;
+	int64_t t;
 	int round;
 
 	for (round = 0; round < ROUNDS; round++) {
@@ -127,15 +148,15 @@ static int64_t one_restore(uint32_t n)
 		t = now();
 		if (bufsync_gem_restore_by_import(drm, &moves, 1, NULL, NULL))
 			die("restore");
-		t = now() - t;
-		best = t < best ? t : best;
+		times.t[round] = now() - t;
 		close(drm);
 	}
-	return best;
+	smallest(&times);
+	return times;
 }
 
 /* A whole page of LIST, from the middle */
-static int64_t one_list(uint32_t count, int exported)
+static struct times one_list(uint32_t count, int exported)
 {
 	static struct drm_gem_ctl_entry entries[DRM_GEM_CTL_MAX_ENTRIES];
 	struct drm_gem_ctl_list_args args = {
@@ -143,8 +164,9 @@ static int64_t one_list(uint32_t count, int exported)
 		.entries = (uintptr_t)entries,
 		.entry_size = sizeof(entries[0]),
 	};
-	int64_t best = INT64_MAX, t;
+	struct times times;
 	uint32_t n;
+	int64_t t;
 	int round;
 
 	fill(count, exported);
@@ -160,13 +182,13 @@ static int64_t one_list(uint32_t count, int exported)
 				die("LIST");
 			n += args.out_count;
 		} while (args.out_next);
-		t = now() - t;
-		best = t < best ? t : best;
+		times.t[round] = now() - t;
 		if (n != count)
 			die("LIST has not told all");
 	}
 	close(drm);
-	return best;
+	smallest(&times);
+	return times;
 }
 
 /*
@@ -197,15 +219,33 @@ static int64_t one_copy(void)
 	       (int64_t)(sizes[0] - sizes[1]);
 }
 
-static void line(const char *what, int64_t a, int64_t b, const char *ratio)
+/* A figure is of @ours; the line has the ratio the way round that is a large number. */
+static void line(const char *what, const char *figure, const struct times *ours,
+		 const struct times *other, bool inverse, const char *ratio)
 {
-	printf("%-44s %10lld %10lld  %8.2f %s\n", what, (long long)a,
-	       (long long)b, (double)b / a, ratio);
+	const struct times *a = inverse ? ours : other, *b = inverse ? other : ours;
+
+	if (figure)
+		samples("drm_gem_ctl", figure, -1, ours->t, ROUNDS, other->t, ROUNDS, 1);
+	printf("%-44s %10lld %10lld  %8.2f %s\n", what, (long long)a->best,
+	       (long long)b->best, (double)b->best / a->best, ratio);
+}
+
+/* In hundredths, @copy too: what LIST costs for MANY handles, but for the copy */
+static void per_entry(const char *figure, const struct times *list, int64_t copy)
+{
+	int64_t above[ROUNDS];
+	int i;
+
+	for (i = 0; i < ROUNDS; i++)
+		above[i] = list->t[i] * 100 - copy * MANY;
+	samples("drm_gem_ctl", figure, -1, above, ROUNDS, NULL, 0, 100 * MANY);
 }
 
 int main(void)
 {
-	int64_t one, many, list1, list10, exported, copy;
+	struct times one, many, list1, list10, exported;
+	int64_t copy;
 
 	ctl = open("/dev/drm_gem", O_RDWR | O_CLOEXEC);
 	if (ctl < 0)
@@ -214,23 +254,29 @@ int main(void)
 
 	one = one_move(1, 0);
 	many = one_move(MANY, 0);
-	line("MOVE: 1 handle, 10000 handles", one, many, "(1.10)");
-	line("MOVE: 1 and 10000, all exported", one_move(1, 1),
-	     one_move(MANY, 1), "");
-	many = one_move(SOME, 0);
-	line("1000 handles: MOVE, without the module", many, one_restore(SOME),
-	     "(100)");
+	line("MOVE: 1 handle, 10000 handles", "move", &many, &one, false, "(1.10)");
+	one = one_move(1, 1);
+	many = one_move(MANY, 1);
+	line("MOVE: 1 and 10000, all exported", "move_exported", &many, &one, false, "");
+	one = one_move(SOME, 0);
+	many = one_restore(SOME);
+	line("1000 handles: MOVE, without the module", "restore", &one, &many, true, "(100)");
 
 	list1 = one_list(SOME, 0);
 	list10 = one_list(MANY, 0);
-	line("LIST: 1000 handles, 10000 handles", list1, list10, "(10)");
+	line("LIST: 1000 handles, 10000 handles", NULL, &list10, &list1, false, "(10)");
+	samples("drm_gem_ctl", "list", SOME, list1.t, ROUNDS, NULL, 0, 1);
+	samples("drm_gem_ctl", "list", MANY, list10.t, ROUNDS, NULL, 0, 1);
 	exported = one_list(MANY, 1);
-	line("LIST of 10000: plain, exported", list10, exported, "");
+	line("LIST of 10000: plain, exported", "list_exported", &exported, &list10, false, "");
 	printf("LIST: %lld and %lld an entry, with the copy\n",
-	       (long long)list10 / MANY, (long long)exported / MANY);
+	       (long long)list10.best / MANY, (long long)exported.best / MANY);
 	copy = one_copy();
 	printf("LIST: %.1f and %.1f an entry above the copy, which is %.1f (60)\n",
-	       (list10 * 100.0 / MANY - copy) / 100,
-	       (exported * 100.0 / MANY - copy) / 100, copy / 100.0);
+	       (list10.best * 100.0 / MANY - copy) / 100,
+	       (exported.best * 100.0 / MANY - copy) / 100, copy / 100.0);
+	per_entry("list_entry", &list10, copy);
+	per_entry("list_entry_exported", &exported, copy);
+	samples("drm_gem_ctl", "list_copy", -1, &copy, 1, NULL, 0, 100);
 	return 0;
 }

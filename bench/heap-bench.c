@@ -5,7 +5,7 @@
  * With scripts/vm --icount a nanosecond is an instruction of the guest's one
  * CPU, so that the figures are instructions per operation and the same on every
  * machine. Each line: operation, smallest and median of ROUNDS for both, and
- * the ratio of the medians.
+ * the ratio of the medians; and the samples (samples.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <linux/dma-heap-memcg.h>
+
+#include "samples.h"
 
 #define ROUNDS	9
 #define KIB(n)	((size_t)(n) << 10)
@@ -126,8 +128,10 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void report(const char *name, int64_t *a, int64_t *b)
+static void report(const char *name, const char *figure, size_t len, int64_t *a,
+		   int64_t *b)
 {
+	samples("dma_heap_memcg", figure, len, a, ROUNDS, b, ROUNDS, 1);
 	qsort(a, ROUNDS, sizeof(*a), compare);
 	qsort(b, ROUNDS, sizeof(*b), compare);
 	printf("%-34s %12lld %12lld %12lld %12lld  %.4f\n", name,
@@ -137,8 +141,8 @@ static void report(const char *name, int64_t *a, int64_t *b)
 	fflush(stdout);
 }
 
-static void against_stock(const char *name, int64_t (*fn)(int, size_t),
-			  size_t len)
+static void against_stock(const char *name, const char *figure,
+			  int64_t (*fn)(int, size_t), size_t len)
 {
 	int64_t a[ROUNDS], b[ROUNDS];
 	int i;
@@ -149,7 +153,7 @@ static void against_stock(const char *name, int64_t (*fn)(int, size_t),
 		a[i] = fn(ours, len);
 		b[i] = fn(stock, len);
 	}
-	report(name, a, b);
+	report(name, figure, len, a, b);
 }
 
 static void charged_against_uncharged(size_t len, unsigned int fd)
@@ -166,7 +170,7 @@ static void charged_against_uncharged(size_t len, unsigned int fd)
 	}
 	charge_fd = fd;
 	snprintf(name, sizeof(name), "charged/uncharged %zu KiB", len >> 10);
-	report(name, a, b);
+	report(name, "charge", len, a, b);
 }
 
 static void write_to(const char *path, const char *text)
@@ -221,13 +225,13 @@ int main(void)
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
 		snprintf(name, sizeof(name), "alloc+free charged/stock %zu KiB",
 			 sizes[i] >> 10);
-		against_stock(name, alloc_free, sizes[i]);
+		against_stock(name, "alloc_free", alloc_free, sizes[i]);
 	}
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
 		charged_against_uncharged(sizes[i], fd);
-	against_stock("mmap 256 MiB", mmap_only, MIB(256));
-	against_stock("first touch 256 MiB", touch, MIB(256));
-	against_stock("munmap 256 MiB", munmap_only, MIB(256));
+	against_stock("mmap 256 MiB", "mmap", mmap_only, MIB(256));
+	against_stock("first touch 256 MiB", "touch", touch, MIB(256));
+	against_stock("munmap 256 MiB", "munmap", munmap_only, MIB(256));
 	kill(client, SIGKILL);
 	waitpid(client, NULL, 0);
 	rmdir(CGROUP);

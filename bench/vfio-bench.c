@@ -5,7 +5,7 @@
  *
  * With scripts/vm --icount a nanosecond is an instruction of the guest's one
  * CPU. Each line: operation, smallest and median for both, and the ratio of the
- * medians. The devices are those of scripts/vm.
+ * medians; and the samples (samples.h). The devices are those of scripts/vm.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include <linux/pci_regs.h>
 
+#include "samples.h"
 #include "vfio_util.h"
 
 #define ROUNDS	9
@@ -84,8 +85,10 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void report(const char *name, int64_t *a, int64_t *b, int rounds)
+static void report(const char *name, const char *figure, long long n, int64_t *a,
+		   int64_t *b, int rounds)
 {
+	samples("vfio_pci_dmabuf", figure, n, a, rounds, b, rounds, 1);
 	qsort(a, rounds, sizeof(*a), compare);
 	qsort(b, rounds, sizeof(*b), compare);
 	printf("%-34s %12lld %12lld %12lld %12lld  %.4f\n", name,
@@ -119,20 +122,26 @@ static int64_t touch(bool slice, size_t len, size_t align, size_t skew,
 	return (unmap ? end - middle : middle - start) + (sum & 0);
 }
 
-static void first_touch(const char *name, size_t len, size_t align, size_t skew,
-			int rounds, bool unmap)
+static void first_touch(const char *name, const char *figure, size_t len, size_t align,
+			size_t skew, int rounds, bool unmap)
 {
-	int64_t a[ROUNDS], b[ROUNDS];
+	int64_t a[ROUNDS], b[ROUNDS], fa[ROUNDS], fb[ROUNDS];
+	char of_faults[32];
 	int i;
 
 	for (i = 0; i < rounds; i++) {
 		a[i] = touch(true, len, align, skew, unmap);
 		b[i] = touch(false, len, align, skew, unmap);
+		fa[i] = faults[1];
+		fb[i] = faults[0];
 	}
-	report(name, a, b, rounds);
-	if (!unmap)
-		printf("%-34s %12ld %12s %12ld\n", "  faults", faults[1], "",
-		       faults[0]);
+	report(name, figure, len, a, b, rounds);
+	if (unmap)
+		return;
+	snprintf(of_faults, sizeof(of_faults), "%s_faults", figure);
+	samples("vfio_pci_dmabuf", of_faults, len, fa, rounds, fb, rounds, 1);
+	printf("%-34s %12ld %12s %12ld\n", "  faults", faults[1], "",
+	       faults[0]);
 }
 
 /* An unrelated register: the latency timer */
@@ -150,7 +159,7 @@ static int64_t config_write(const struct vfio_dev *dev, off_t pos, size_t size)
 	return (now() - start) / 64;
 }
 
-static void config_writes(const char *name, off_t pos, size_t size)
+static void config_writes(const char *name, const char *figure, off_t pos, size_t size)
 {
 	int64_t a[ROUNDS], b[ROUNDS];
 	int i;
@@ -159,7 +168,7 @@ static void config_writes(const char *name, off_t pos, size_t size)
 		a[i] = config_write(&ours, pos, size);
 		b[i] = config_write(&stock, pos, size);
 	}
-	report(name, a, b, ROUNDS);
+	report(name, figure, -1, a, b, ROUNDS);
 }
 
 /* @n mappings side by side that do not merge, one page of each touched */
@@ -212,7 +221,7 @@ static void revokes(void)
 			b[i] = munmap_many(n);
 		}
 		snprintf(name, sizeof(name), "revoke, %d mappings; munmap", n);
-		report(name, a, b, ROUNDS);
+		report(name, "revoke", n, a, b, ROUNDS);
 	}
 }
 
@@ -264,7 +273,9 @@ static void loads_during_resets(void)
 		a[i] = loads(true);
 		b[i] = loads(false);
 	}
-	report("loads during resets (more: better)", a, b, 3);
+	report("loads during resets (more: better)", "loads", -1, a, b, 3);
+	samples("vfio_pci_dmabuf", "loads_between", -1, &per_reset[1], 1, &per_reset[0],
+		1, 1);
 	printf("%-34s %12lld %12s %12lld\n", "  between one and the next",
 	       (long long)per_reset[1], "", (long long)per_reset[0]);
 }
@@ -289,7 +300,7 @@ static int64_t bar_touch(const struct vfio_dev *dev)
 	return start + (sum & 0);
 }
 
-static void bar_touches(void)
+static void bar_touches(const char *figure)
 {
 	int64_t a[ROUNDS], b[ROUNDS];
 	int i;
@@ -298,7 +309,7 @@ static void bar_touches(void)
 		a[i] = bar_touch(&ours);
 		b[i] = bar_touch(&stock);
 	}
-	report("touch a BAR by the device fd", a, b, ROUNDS);
+	report("touch a BAR by the device fd", figure, vfio_bar_size(&ours, 0), a, b, ROUNDS);
 }
 
 /*
@@ -319,17 +330,19 @@ int main(int argc, char **argv)
 	printf("%-34s %12s %12s %12s %12s  %s\n", "", "slice min", "median",
 	       "stock min", "median", "ratio");
 	if (all) {
-		first_touch("touch 64 MiB", MIB(64), MIB(2), 0, ROUNDS, false);
-		first_touch("munmap 64 MiB", MIB(64), MIB(2), 0, ROUNDS, true);
-		first_touch("touch 8 MiB, misaligned", MIB(8), MIB(2), PAGE,
-			    ROUNDS, false);
-		first_touch("touch 1 GiB", MIB(1024), MIB(1024), 0, 3, false);
-		config_writes("config write, unrelated", PCI_LATENCY_TIMER, 1);
-		config_writes("config write, COMMAND", PCI_COMMAND, 2);
+		first_touch("touch 64 MiB", "touch", MIB(64), MIB(2), 0, ROUNDS, false);
+		first_touch("munmap 64 MiB", "munmap", MIB(64), MIB(2), 0, ROUNDS, true);
+		first_touch("touch 8 MiB, misaligned", "touch_misaligned", MIB(8),
+			    MIB(2), PAGE, ROUNDS, false);
+		first_touch("touch 1 GiB", "touch", MIB(1024), MIB(1024), 0, 3, false);
+		config_writes("config write, unrelated", "config_write",
+			      PCI_LATENCY_TIMER, 1);
+		config_writes("config write, COMMAND", "config_command",
+			      PCI_COMMAND, 2);
 		revokes();
 	}
 	if (all || !strcmp(part, "bar"))
-		bar_touches();
+		bar_touches(all ? "bar_touch" : "bar_touch_dmabuf");
 	if (all || !strcmp(part, "loads"))
 		loads_during_resets();
 	return 0;

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Samples, for report/samples.py to keep: one line a figure, six fields with a TAB
+ * between them,
+ *
+ *	@bench MODULE FIGURE N OURS OTHER
+ *
+ * N is what a curve is drawn over, or "-"; OURS and OTHER are samples with a blank
+ * between them, in the order in which they were taken, or "-". bench/figures.toml says
+ * what is compared with what.
+ */
+#ifndef BENCH_SAMPLES_H
+#define BENCH_SAMPLES_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+/* @count values, each of @per operations */
+static inline void samples_side(const int64_t *values, int count, unsigned int per)
+{
+	int i;
+
+	for (i = 0; i < count; i++)
+		printf("%c%.15g", i ? ' ' : '\t', (double)values[i] / per);
+	if (!count)
+		printf("\t-");
+}
+
+/* Before anything sorts them. @n < 0: there is none. */
+static inline void samples(const char *module, const char *figure, long long n,
+			   const int64_t *ours, int nr_ours,
+			   const int64_t *other, int nr_other, unsigned int per)
+{
+	printf("@bench\t%s\t%s\t", module, figure);
+	if (n < 0)
+		printf("-");
+	else
+		printf("%lld", n);
+	samples_side(ours, nr_ours, per);
+	samples_side(other, nr_other, per);
+	printf("\n");
+	fflush(stdout);
+}
+
+#endif /* BENCH_SAMPLES_H */
