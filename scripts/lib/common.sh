@@ -91,6 +91,9 @@ locked() {
 	exec {fd}>&-
 }
 
+# tree_id: the tree's commit, with "-dirty" if it is changed; "-" in a tarball.
+tree_id() { git -c safe.directory='*' -C "$TREE" describe --always --dirty --abbrev=40 2>/dev/null || echo -; }
+
 # hash_of STRING...: a short content key.
 hash_of() { printf '%s\n' "$@" | sha256sum | cut -c1-16; }
 

@@ -18,6 +18,7 @@ ROOT_PKGS_test='rsync libbpf-dev'
 ROOT_PKGS_coverage='gcovr'
 ROOT_PKGS_lint='sparse shellcheck codespell perl'
 ROOT_PKGS_fuzz='python3-minimal'
+ROOT_PKGS_report='python3'
 ROOT_PKGS_kernel='bc bison flex libelf-dev libssl-dev rsync xz-utils'
 
 # The same for arm64. gcc is for what a build runs here.
