@@ -27,6 +27,7 @@ help:
 	@echo '  make coverage   which lines of the modules the selftests run'
 	@echo '  make fuzz TIME=600  random calls on that kernel, for so many seconds'
 	@echo '  make bench      instructions per operation against the stock paths'
+	@echo '  make report     a page of what the last bench, check and coverage have left'
 	@echo '  make lint       checkpatch, W=1, sparse, shellcheck, codespell, house rules'
 	@echo '  scripts/vm      run a command, or a shell, in a guest'
 	@echo
@@ -40,7 +41,7 @@ help:
 	@echo '  make clean              remove what that made'
 	@echo '  make install-files DESTDIR=DIR   what make install puts beside the modules'
 
-.PHONY: demo check matrix check-debug check-kcsan coverage fuzz bench lint install uninstall
+.PHONY: demo check matrix check-debug check-kcsan coverage fuzz bench report lint install uninstall
 demo:
 	@scripts/demo
 
@@ -65,6 +66,9 @@ fuzz:
 
 bench:
 	@scripts/bench $(KERNELS)
+
+report:
+	@scripts/report
 
 lint:
 	@scripts/lint
