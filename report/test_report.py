@@ -184,12 +184,12 @@ class Targets(unittest.TestCase):
         path = os.path.join(HERE, '..', 'bench', 'figures.toml')
         modules = figures.load(path)
         # What the programs print is there.
-        for program in ('heap', 'vfio', 'gem'):
+        for program in ('heap', 'vfio', 'gem', 'syncobj'):
             with open(os.path.join(HERE, '..', 'bench', program + '-bench.c'),
                       encoding='utf-8') as file:
                 module = re.search(r'samples\("([a-z_]+)"', source := file.read()).group(1)
             for name in re.findall(r'(?:line|report|against_stock|first_touch|config_writes|'
-                                   r'per_entry|samples)\((?:"[^"]*",\s*)??"([a-z_]+)"', source):
+                                   r'per_entry|against_drm|samples)\((?:"[^"]*",\s*)??"([a-z_]+)"', source):
                 if name not in modules:
                     self.assertIn(name, modules[module], program)
 
