@@ -23,14 +23,17 @@
 #include <unistd.h>
 #include <linux/dma-heap-memcg.h>
 
+#include "dmabuf_util.h"
 #include "samples.h"
 
 #define ROUNDS	9
+#define FEW	3	/* where a round takes seconds */
+#define MANY	256
 #define KIB(n)	((size_t)(n) << 10)
 #define MIB(n)	((size_t)(n) << 20)
 #define CGROUP	"/sys/fs/cgroup/heap-bench"
 
-static int ours, stock;
+static int ours, stock, importer;
 static unsigned int charge_fd;	/* 0: nobody, as all here is in the root */
 
 static int64_t now(void)
@@ -60,14 +63,65 @@ static int alloc(int dev, size_t len)
 	return data.fd;
 }
 
+/* Of small buffers many: what the allocators have at hand differs from one to the next. */
+static int nr_buffers(size_t len)
+{
+	return len <= KIB(64) ? MANY : len <= MIB(1) ? MANY / 8 : 1;
+}
+
+/* One after another, as a client that has one buffer at a time */
 static int64_t alloc_free(int dev, size_t len)
 {
-	int n = len >= MIB(16) ? 1 : 32, i;
+	int n = nr_buffers(len), i;
 	int64_t start = now();
 
 	for (i = 0; i < n; i++)
 		close(alloc(dev, len));
 	return (now() - start) / n;
+}
+
+/* What follows measures one thing after another, and writes each to its place in @took. */
+
+static void one(int dev, size_t len, int64_t *took)
+{
+	took[0] = alloc_free(dev, len);
+}
+
+static void many(int dev, size_t len, int64_t *took)
+{
+	int n = nr_buffers(len), fds[MANY], i;
+	int64_t t[3];
+
+	t[0] = now();
+	for (i = 0; i < n; i++)
+		fds[i] = alloc(dev, len);
+	t[1] = now();
+	for (i = 0; i < n; i++)
+		close(fds[i]);
+	t[2] = now();
+	for (i = 0; i < 2; i++)
+		took[i] = (t[i + 1] - t[i]) / n;
+}
+
+/*
+ * By a test module's device. What that adds of its own is a look at each entry of the
+ * table, for both.
+ */
+static void import(int dev, size_t len, int64_t *took)
+{
+	int fd = alloc(dev, len);
+	int64_t t[3];
+
+	t[0] = now();
+	if (td_import(importer, fd, TD_BOTH))
+		die("attach and map");
+	t[1] = now();
+	if (td_release(importer))
+		die("unmap and detach");
+	t[2] = now();
+	close(fd);
+	took[0] = t[1] - t[0];
+	took[1] = t[2] - t[1];
 }
 
 /* Both must be given the same place, aligned for huge pages. */
@@ -82,9 +136,7 @@ static void *map_at(size_t len)
 	return (void *)at;
 }
 
-enum { MMAP, TOUCH, MUNMAP };
-
-static int64_t mapping(int dev, size_t len, int what)
+static void mapping(int dev, size_t len, int64_t *took)
 {
 	int fd = alloc(dev, len);
 	int64_t t[4], sum = 0;
@@ -103,22 +155,8 @@ static int64_t mapping(int dev, size_t len, int what)
 	munmap(p, len);
 	t[3] = now();
 	close(fd);
-	return t[what + 1] - t[what] + sum;
-}
-
-static int64_t mmap_only(int dev, size_t len)
-{
-	return mapping(dev, len, MMAP);
-}
-
-static int64_t touch(int dev, size_t len)
-{
-	return mapping(dev, len, TOUCH);
-}
-
-static int64_t munmap_only(int dev, size_t len)
-{
-	return mapping(dev, len, MUNMAP);
+	for (i = 0; i < 3; i++)
+		took[i] = t[i + 1] - t[i] + sum;
 }
 
 static int compare(const void *a, const void *b)
@@ -129,37 +167,55 @@ static int compare(const void *a, const void *b)
 }
 
 static void report(const char *name, const char *figure, size_t len, int64_t *a,
-		   int64_t *b)
+		   int64_t *b, int rounds)
 {
-	samples("dma_heap_memcg", figure, len, a, ROUNDS, b, ROUNDS, 1);
-	qsort(a, ROUNDS, sizeof(*a), compare);
-	qsort(b, ROUNDS, sizeof(*b), compare);
-	printf("%-34s %12lld %12lld %12lld %12lld  %.4f\n", name,
-	       (long long)a[0], (long long)a[ROUNDS / 2], (long long)b[0],
-	       (long long)b[ROUNDS / 2],
-	       (double)a[ROUNDS / 2] / b[ROUNDS / 2]);
+	char what[48];
+
+	samples("dma_heap_memcg", figure, len, a, rounds, b, rounds, 1);
+	qsort(a, rounds, sizeof(*a), compare);
+	qsort(b, rounds, sizeof(*b), compare);
+	snprintf(what, sizeof(what), "%s %zu KiB", name, len >> 10);
+	printf("%-34s %12lld %12lld %12lld %12lld  %.4f\n", what,
+	       (long long)a[0], (long long)a[rounds / 2], (long long)b[0],
+	       (long long)b[rounds / 2],
+	       (double)a[rounds / 2] / b[rounds / 2]);
 	fflush(stdout);
 }
 
-static void against_stock(const char *name, const char *figure,
-			  int64_t (*fn)(int, size_t), size_t len)
-{
-	int64_t a[ROUNDS], b[ROUNDS];
-	int i;
+#define PARTS	3
 
-	if (stock < 0)
-		return;
-	for (i = 0; i < ROUNDS; i++) {
-		a[i] = fn(ours, len);
-		b[i] = fn(stock, len);
+static const struct {
+	void (*fn)(int dev, size_t len, int64_t *took);
+	size_t largest;
+	const char *figures[PARTS];
+} operations[] = {
+	{ one, MIB(64), { "alloc_free" } },
+	{ many, MIB(1024), { "alloc", "free" } },
+	{ mapping, MIB(1024), { "mmap", "touch", "munmap" } },
+	{ import, MIB(1024), { "attach_map", "unmap_detach" } },
+};
+
+static void against_stock(unsigned int op, size_t len)
+{
+	int64_t a[PARTS][ROUNDS], b[PARTS][ROUNDS], t[PARTS];
+	int rounds = len < MIB(256) ? ROUNDS : FEW, i, part;
+
+	for (i = 0; i < rounds; i++) {
+		operations[op].fn(ours, len, t);
+		for (part = 0; part < PARTS; part++)
+			a[part][i] = t[part];
+		operations[op].fn(stock, len, t);
+		for (part = 0; part < PARTS; part++)
+			b[part][i] = t[part];
 	}
-	report(name, figure, len, a, b);
+	for (part = 0; part < PARTS && operations[op].figures[part]; part++)
+		report(operations[op].figures[part], operations[op].figures[part], len,
+		       a[part], b[part], rounds);
 }
 
 static void charged_against_uncharged(size_t len, unsigned int fd)
 {
 	int64_t a[ROUNDS], b[ROUNDS];
-	char name[64];
 	int i;
 
 	for (i = 0; i < ROUNDS; i++) {
@@ -169,8 +225,7 @@ static void charged_against_uncharged(size_t len, unsigned int fd)
 		b[i] = alloc_free(ours, len);
 	}
 	charge_fd = fd;
-	snprintf(name, sizeof(name), "charged/uncharged %zu KiB", len >> 10);
-	report(name, "charge", len, a, b);
+	report("charge, uncharged", "charge", len, a, b, ROUNDS);
 }
 
 static void write_to(const char *path, const char *text)
@@ -206,32 +261,33 @@ static int client_start(pid_t *pid)
 int main(void)
 {
 	static const size_t sizes[] = {
-		KIB(4), KIB(64), MIB(1), MIB(8), MIB(64),
+		KIB(4), KIB(64), MIB(1), MIB(8), MIB(64), MIB(256), MIB(1024),
 	};
-	char name[64];
+	unsigned int i, op;
 	pid_t client;
-	size_t i;
 	int fd;
 
 	ours = open("/dev/dma_heap/memcg", O_RDWR | O_CLOEXEC);
 	if (ours < 0)
 		die("/dev/dma_heap/memcg");
 	stock = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC);
+	importer = td_open();
+	if (importer < 0)
+		die("bufsync_test_dmabuf");
 	fd = client_start(&client);
 	charge_fd = fd;
 
 	printf("%-34s %12s %12s %12s %12s  %s\n", "operation", "ours min",
 	       "ours median", "other min", "other median", "ratio");
 	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		snprintf(name, sizeof(name), "alloc+free charged/stock %zu KiB",
-			 sizes[i] >> 10);
-		against_stock(name, "alloc_free", alloc_free, sizes[i]);
+		if (quick() && sizes[i] > MIB(64))
+			break;
+		for (op = 0; op < sizeof(operations) / sizeof(*operations); op++)
+			if (stock >= 0 && sizes[i] <= operations[op].largest)
+				against_stock(op, sizes[i]);
+		if (sizes[i] <= MIB(64))
+			charged_against_uncharged(sizes[i], fd);
 	}
-	for (i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
-		charged_against_uncharged(sizes[i], fd);
-	against_stock("mmap 256 MiB", "mmap", mmap_only, MIB(256));
-	against_stock("first touch 256 MiB", "touch", touch, MIB(256));
-	against_stock("munmap 256 MiB", "munmap", munmap_only, MIB(256));
 	kill(client, SIGKILL);
 	waitpid(client, NULL, 0);
 	rmdir(CGROUP);

@@ -12,8 +12,29 @@
 #ifndef BENCH_SAMPLES_H
 #define BENCH_SAMPLES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+static inline bool asked_for(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	return value && *value;
+}
+
+/* Is only what takes little time asked for, by make bench QUICK=1? */
+static inline bool quick(void)
+{
+	return asked_for("BENCH_QUICK");
+}
+
+/* Does the guest have a clock of its own, and not count instructions? */
+static inline bool wall(void)
+{
+	return asked_for("BENCH_WALL");
+}
 
 /* @count values, each of @per operations */
 static inline void samples_side(const int64_t *values, int count, unsigned int per)

@@ -3,7 +3,7 @@
 import fnmatch
 import tomllib
 
-KEYS = {'title', 'ours', 'other', 'n', 'unit', 'of', 'better', 'target'}
+KEYS = {'title', 'ours', 'other', 'n', 'unit', 'of', 'better', 'noise', 'target'}
 TARGET_KEYS = {'at_most', 'at_least', 'n', 'rows', 'from', 'reason'}
 
 

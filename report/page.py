@@ -34,7 +34,11 @@ class Bench:
                 self.operations.setdefault(key, []).append((number, figure))
 
     def of_module(self, module):
-        return [found for key, found in self.operations.items() if key[0] == module]
+        """In the order of figures.toml; of one figure as N grows, and growths behind them"""
+        names = list(self.known[module])
+        keys = sorted((key for key in self.operations if key[0] == module),
+                      key=lambda key: (names.index(key[1]), key[3] is not None, key[2] or 0))
+        return [self.operations[key] for key in keys]
 
     def all(self):
         return [figure for row in self.rows for figure in row['figures']]
@@ -363,15 +367,19 @@ def raw(bench):
                 E('td', ' '.join(f'{sample:,}' for sample in at['samples']))]
 
     lines = [E('tr', E('th', text.name(figure), scope='row'), E('td', bench.names[number]),
-               E('td', figure['unit']), side(figure['ours']), side(figure['other']))
+               E('td', figure['unit']), side(figure['ours']), side(figure['other']),
+               E('td', ' / '.join(text.time(at) for at in figure.get('wall', []) if at is not None),
+                 class_='num'))
              for rows in bench.operations.values() for number, figure in rows]
     heads = [E('th', what, scope='col') for what in
              ('figure', 'row', 'unit', 'ours: median', 'spread', 'samples', 'other: median',
-              'spread', 'samples')]
+              'spread', 'samples', 'wall time')]
     return E('section', E('h2', 'Samples'),
              E('p', 'Spread: from the smallest to the largest, of the median. Of ',
                E('code', 'drm_gem_ctl'), ' the smallest stands for the samples, of the others the '
-               'median.'),
+               'median. Wall time: of a boot that does not count instructions, by the clock of an '
+               'emulated processor or, where there is KVM, of a real one; for information, and '
+               'never compared with anything.'),
              E('details', E('summary', f'{plural(len(lines), "figure")}'),
                E('div', E('table', E('caption', 'all samples', class_='hidden'),
                           E('thead', E('tr', heads)), E('tbody', lines), class_='list'),

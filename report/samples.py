@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Make JSON of the samples that the programs in bench/ print (bench/samples.h).
 
-samples.py FIGURES KEY=VALUE... <LINES >JSON
+samples.py FIGURES [wall=WALL] KEY=VALUE... <LINES >JSON
 
-FIGURES is bench/figures.toml. KEYs (row, kernel, tree, date, seconds) are kept as they are.
+FIGURES is bench/figures.toml. WALL has such lines of a boot that does not count instructions:
+nanoseconds, for information. Other KEYs (row, kernel, tree, date, seconds) are kept as they
+are.
 """
 import json
 import statistics
@@ -49,16 +51,15 @@ def compare(module, name, table, n, ours, other, target):
         'module': module, 'name': name, 'title': table['title'],
         'unit': table.get('unit', 'instructions'),
         'n': n, 'n_unit': table.get('n'), 'from': target.get('from'),
-        'better': table.get('better', 'less'), 'of': of,
+        'better': table.get('better', 'less'), 'of': of, 'noise': table.get('noise', 0),
         'ours': ours, 'other': other, 'ratio': ratio, 'value': value,
         'target': bound, 'met': met,
         'reason': target.get('reason') if met is False else None,
     }
 
 
-def parse(lines, known, row):
-    """The figures of these lines, in their order; growths behind the curve they are of."""
-    found, curves = [], {}
+def split(lines, known):
+    """(module, name, n, ours, other) of each line"""
     for line in lines:
         fields = line.rstrip('\r\n').split('\t')
         try:
@@ -75,6 +76,23 @@ def parse(lines, known, row):
             other = None if fields[5] == '-' else side(table['other'], numbers(fields[5]))
         except (ValueError, KeyError, IndexError) as error:
             raise BadLine(f'{line.strip()!r}: {error!r}') from error
+        yield module, name, n, ours, other
+
+
+def add_wall(figures_, lines, known):
+    """To the figures that count instructions what the same took in nanoseconds."""
+    walls = {at[:3]: at[3:] for at in split(lines, known)}
+    for figure in figures_:
+        wall = walls.get((figure['module'], figure['name'], figure['n']))
+        if wall and figure['unit'] == 'instructions' and figure['from'] is None:
+            figure['wall'] = [which and which[figure['of']] for which in wall]
+
+
+def parse(lines, known, row):
+    """The figures of these lines, in their order; growths behind the curve they are of."""
+    found, curves = [], {}
+    for module, name, n, ours, other in split(lines, known):
+        table = known[module][name]
         curve = curves.setdefault((module, name), {})
         if n in curve:
             raise BadLine(f'{module} {name} {n}: twice')
@@ -95,7 +113,11 @@ def main():
         sys.exit(__doc__)
     head = dict(arg.split('=', 1) for arg in sys.argv[2:])
     try:
-        found = parse(sys.stdin, figures.load(sys.argv[1]), head['row'])
+        known = figures.load(sys.argv[1])
+        found = parse(sys.stdin, known, head['row'])
+        if wall := head.pop('wall', None):
+            with open(wall, encoding='utf-8') as file:
+                add_wall(found, file, known)
     except (BadLine, ValueError) as error:
         sys.exit(f'samples: {error}')
     if not found:

@@ -21,6 +21,13 @@ def number(value):
     return f'{value:,.0f}' if value >= 1000 or value == int(value) else f'{value:,.1f}'
 
 
+def time(nanoseconds):
+    for unit, size in (('s', 1e9), ('ms', 1e6), ('\u00b5s', 1e3)):
+        if nanoseconds >= size:
+            return f'{nanoseconds / size:.3g} {unit}'
+    return f'{nanoseconds:.3g} ns'
+
+
 def bytes_(value):
     for unit, shift in (('GiB', 30), ('MiB', 20), ('KiB', 10)):
         if value >= 1 << shift and value % (1 << shift) == 0:
