@@ -6,6 +6,8 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNELS ?=
 TIME ?= 600
+QUICK ?=
+RECORD ?=
 DESTDIR ?=
 udevdir ?= /usr/lib/udev/rules.d
 includedir ?= /usr/include
@@ -26,7 +28,8 @@ help:
 	@echo '  make check-kcsan  the same on a kernel that sees data races'
 	@echo '  make coverage   which lines of the modules the selftests run'
 	@echo '  make fuzz TIME=600  random calls on that kernel, for so many seconds'
-	@echo '  make bench      instructions per operation against the stock paths'
+	@echo '  make bench      instructions per operation against the stock paths; QUICK=1: fails'
+	@echo '                  where some of them are worse than recorded'
 	@echo '  make report     a page of what the last bench, check and coverage have left'
 	@echo '  make lint       checkpatch, W=1, sparse, shellcheck, codespell, house rules'
 	@echo '  scripts/vm      run a command, or a shell, in a guest'
@@ -65,7 +68,7 @@ fuzz:
 	@TIME=$(TIME) scripts/fuzz $(KERNELS)
 
 bench:
-	@scripts/bench $(KERNELS)
+	@QUICK=$(QUICK) RECORD=$(RECORD) scripts/bench $(KERNELS)
 
 report:
 	@scripts/report

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests of the converter and of the page, with made-up figures."""
+"""Tests of the converter, of what is recorded and of the page, with made-up figures."""
 import html.parser
 import io
 import json
@@ -9,11 +9,13 @@ import re
 import subprocess
 import sys
 import tempfile
+import tomllib
 import unittest
 
 import figures
 import page
 import plot
+import recorded
 import results
 import samples
 import text
@@ -44,6 +46,7 @@ ours = "slice"
 other = "stock"
 unit = "loads"
 better = "more"
+noise = 0.05
 target = [{ rows = ["6.1"] }, { at_least = 0.9 }]
 
 [heap.never]
@@ -165,6 +168,70 @@ class Converter(unittest.TestCase):
                 self.assertEqual((done.returncode, done.stdout), (1, ''))
 
 
+    def test_wall(self):
+        made = measured()['figures']
+        samples.add_wall(made, io.StringIO(LINES.replace('1200 1231 1300', '5000 7000 9000')),
+                         known())
+        walls = {(at['name'], at['n'], at['from']): at.get('wall') for at in made}
+        self.assertEqual(walls['alloc', 4096, None], [7000, 1000])
+        self.assertEqual(walls['entry', None, None], [59.5, None])
+        self.assertIsNone(walls['loads', None, None])
+        self.assertIsNone(walls['alloc', 1048576, 4096])
+
+
+class Recorded(unittest.TestCase):
+    """What is worse than recorded fails, and what has come or gone."""
+
+    def run_it(self, changes=(), lines=LINES, record=False):
+        """After one recording: status and output for lines"""
+        with tempfile.TemporaryDirectory() as path:
+            paths = [os.path.join(path, name) for name in ('recorded', 'before', 'json')]
+            for name, what in ((paths[1], LINES), (paths[2], lines)):
+                with open(name, 'w', encoding='utf-8') as file:
+                    json.dump(measured(lines=what), file)
+            program = [sys.executable, '-B', os.path.join(HERE, 'recorded.py')]
+            if record:
+                subprocess.run([*program, *paths[:2], 'record'], check=True)
+                with open(paths[0], 'rb') as file:
+                    content = tomllib.load(file)
+                content['6.12'].update(changes)
+                recorded.write(paths[0], content)
+            done = subprocess.run([*program, paths[0], paths[2]], capture_output=True, text=True,
+                                  check=False)
+            return done.returncode, done.stdout
+
+    def test_same(self):
+        self.assertEqual(self.run_it(record=True), (0, '6 passed, 0 failed, 0 skipped\n'))
+
+    def test_nothing_recorded(self):
+        status, said = self.run_it()
+        self.assertEqual((status, said.splitlines()[-1]), (1, '0 passed, 6 failed, 0 skipped'))
+
+    def test_tolerance(self):
+        for value, status in ((1.231 / 1.029, 0), (1.231 / 1.031, 1), (9.9, 0)):
+            self.assertEqual(self.run_it({'heap alloc 4096': value}, record=True)[0], status, value)
+
+    def test_more_is_better_and_noise(self):
+        for value, status in ((0.5 * 1.079, 0), (0.5 * 1.081, 1), (0.1, 0)):
+            self.assertEqual(self.run_it({'heap loads': value}, record=True)[0], status, value)
+
+    def test_one_side(self):
+        status, said = self.run_it({'heap entry': 50}, record=True)
+        self.assertEqual(status, 1)
+        self.assertIn('WORSE heap entry: 59.5000, recorded 50.0000: 19.0 % worse\n', said)
+        self.assertIn('5 passed, 1 failed, 0 skipped', said)
+
+    def test_growth(self):
+        self.assertEqual(self.run_it({'heap alloc 1048576 4096': 30}, record=True)[0], 1)
+
+    def test_come_and_gone(self):
+        status, said = self.run_it(lines='\n'.join(LINES.splitlines()[:4]) + '\n', record=True)
+        self.assertEqual(status, 1)
+        self.assertIn('heap loads: recorded, and not measured', said)
+        status, said = self.run_it({'heap gone': 1}, record=True)
+        self.assertEqual(status, 1)
+
+
 class Targets(unittest.TestCase):
     def bad(self, toml):
         with tempfile.NamedTemporaryFile('w', suffix='.toml') as file:
@@ -191,6 +258,9 @@ class Targets(unittest.TestCase):
             for name in re.findall(r'(?:line|report|against_stock|first_touch|config_writes|'
                                    r'per_entry|against_drm|samples)\((?:"[^"]*",\s*)??"([a-z_]+)"', source):
                 if name not in modules:
+                    self.assertIn(name, modules[module], program)
+            for names in re.findall(r'\{ ((?:"[a-z_]+"(?:, )?)+) \}', source):
+                for name in re.findall('"([a-z_]+)"', names):
                     self.assertIn(name, modules[module], program)
 
 
@@ -286,6 +356,20 @@ class Page(unittest.TestCase):
         self.assertEqual(operations.count('missed: '), 2)
         self.assertEqual(operations.count('\u2713'), 5)
         self.assertIn('Targets met5 of 72 missed', self.text)
+
+    def test_wall(self):
+        row = measured()
+        row['figures'][0]['wall'] = [7000, 1500000]
+        self.made(row)
+        self.assertIn('7 \u00b5s / 1.5 ms', self.section('samples'))
+
+    def test_order(self):
+        lines = LINES.splitlines()
+        self.made(measured(lines='\n'.join([lines[4], lines[2], lines[3], lines[0], lines[1]]) + '\n'))
+        self.assertEqual(
+            re.findall('rowheader">(.*?)<', self.section('operations')),
+            ['Allocate &lt;one&gt;, 4 KiB', 'Allocate &lt;one&gt;, 64 KiB', 'Allocate &lt;one&gt;, 1 MiB',
+             'Allocate &lt;one&gt;: growth from 4,096 to 1 MiB', 'An entry', 'Loads'])
 
     def test_nothing_missed(self):
         self.made(measured('6.1'))
