@@ -127,6 +127,8 @@ def sides_of(figure):
         sides = f'{sides}: {figure["n"]:,} / {figure["from"]:,}'
     elif figure['other']:
         sides = f'{sides} / {figure["other"]["what"]}'
+    else:
+        sides = f'{sides}: {figure["unit"]}'
     if figure['better'] == 'more':
         sides += '; more is better'
     return sides
@@ -364,7 +366,7 @@ def raw(bench):
             return [E('td', '-', class_='num'), E('td', '-', class_='num'), E('td', '-')]
         return [E('td', text.number(at['median']), class_='num'),
                 E('td', f'{100 * at["spread"]:.2g} %', class_='num'),
-                E('td', ' '.join(f'{sample:,}' for sample in at['samples']))]
+                E('td', ' '.join(f'{sample:,}' for sample in at['samples']), class_='samples')]
 
     lines = [E('tr', E('th', text.name(figure), scope='row'), E('td', bench.names[number]),
                E('td', figure['unit']), side(figure['ours']), side(figure['other']),

@@ -108,12 +108,16 @@ def curve(ident, title, x_title, y_title, unit, lines):
         at = f'{y(tick):.1f}'
         children += [E('line', x1=LEFT, x2=WIDTH - RIGHT, y1=at, y2=at, class_='grid'),
                      E('text', short(tick), x=LEFT - 8, y=f'{y(tick) + 4:.1f}', text_anchor='end')]
-    for n in sorted({n for n, _ in points}):
+    free = math.inf     # what the labels to the right leave
+    for n in sorted({n for n, _ in points}, reverse=True):
         at = f'{x(n):.1f}'
-        children += [E('line', x1=at, x2=at, y1=HEIGHT - BOTTOM, y2=HEIGHT - BOTTOM + 4,
-                       class_='axis'),
-                     E('text', text.bytes_(n) if unit == 'bytes' else f'{n:,}', x=at,
-                       y=HEIGHT - BOTTOM + 17, text_anchor='middle')]
+        children.append(E('line', x1=at, x2=at, y1=HEIGHT - BOTTOM, y2=HEIGHT - BOTTOM + 4,
+                          class_='axis'))
+        label = text.bytes_(n) if unit == 'bytes' else f'{n:,}'
+        half = 4 + 3.5 * len(label)
+        if x(n) + half <= free:
+            free = x(n) - half
+            children.append(E('text', label, x=at, y=HEIGHT - BOTTOM + 17, text_anchor='middle'))
     children.append(E('path', d=f'M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}', class_='axis'))
     # What linear would be, through the first line's end
     n, value = lines[0][3][-1]

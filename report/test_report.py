@@ -395,6 +395,13 @@ class Page(unittest.TestCase):
             self.assertEqual('target' in lines, limit == 1.1)
             self.assertEqual('beyond' in lines, ratio != 1.2)
 
+    def test_labels_leave_room(self):
+        line = [(1 << shift, 1 + shift) for shift in (12, 16, 20, 23, 26, 28, 30)]
+        texts = [at.text for at in plot.curve('i', 't', 'bytes', 'instructions', 'bytes',
+                                              [(0, 'a', True, line)]).iter('text')]
+        self.assertEqual([at for at in texts if at.endswith('iB')],
+                         ['1 GiB', '64 MiB', '8 MiB', '1 MiB', '64 KiB', '4 KiB'])
+
     def test_curves(self):
         markup = self.made(measured('6.1'), measured('6.12'))
         lines = [attrs for tag, attrs in markup.tags if tag == 'polyline']
