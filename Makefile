@@ -12,7 +12,11 @@ DESTDIR ?=
 udevdir ?= /usr/lib/udev/rules.d
 includedir ?= /usr/include
 sbindir ?= /usr/sbin
+bindir ?= /usr/bin
 libdir ?= /usr/lib
+mandir ?= /usr/share/man
+bashdir ?= /usr/share/bash-completion/completions
+zshdir ?= /usr/share/zsh/vendor-completions
 
 export KVER
 
@@ -35,12 +39,13 @@ help:
 	@echo '  scripts/vm      run a command, or a shell, in a guest'
 	@echo
 	@echo 'On the machine that shall have it (as root; KVER=RELEASE for another kernel):'
-	@echo '  make install    by dkms, with header files, udev rules and bufsync-vfio'
+	@echo '  make install    by dkms, with header files, udev rules and the command bufsync'
 	@echo '  make uninstall'
 	@echo
 	@echo 'For developers:'
 	@echo '  make modules KDIR=DIR   build only'
-	@echo '  make tools              build libbufsync-gem.so, see docs/drm-gem-ctl.md'
+	@echo '  make tools              build the command bufsync, and libbufsync-gem.so, see'
+	@echo '                          docs/drm-gem-ctl.md'
 	@echo '  make clean              remove what that made'
 	@echo '  make install-files DESTDIR=DIR   what make install puts beside the modules'
 
@@ -88,18 +93,43 @@ SHIM_BUILD = $(CC) -O2 -Wall -Wextra -std=gnu11 -fPIC -shared -fvisibility=hidde
 	-Iinclude/user -Iinclude/uapi $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
 	tools/libbufsync-gem.c -ldl
 
-tools: tools/$(SHIM)
+# The command. What it is built of besides libc: libkmod, json-c, headers of DRM.
+COMMAND := tools/bufsync/bufsync
+COMMAND_SOURCES := $(wildcard tools/bufsync/*.c)
+COMMAND_CONFIG := tools/bufsync/config.h
+# A text that does not fit is cut, which is what is wanted.
+COMMAND_BUILD = $(CC) -O2 -Wall -Wextra -Wno-format-truncation -std=gnu11 -D_GNU_SOURCE \
+	-Iinclude/user -Iinclude/uapi $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
+	$(COMMAND_SOURCES) -ljson-c -lkmod
+
+tools: tools/$(SHIM) $(COMMAND)
+
+$(COMMAND): $(COMMAND_SOURCES) tools/bufsync/bufsync.h $(COMMAND_CONFIG) \
+	$(wildcard include/user/bufsync/*.h include/uapi/*/*.h)
+	$(COMMAND_BUILD) -o $@
+
+# Each time: git's state may have changed without any of the files.
+.PHONY: command-config
+command-config:
+	@tools/bufsync/mkconfig >$(COMMAND_CONFIG).new
+	@cmp -s $(COMMAND_CONFIG).new $(COMMAND_CONFIG) && rm $(COMMAND_CONFIG).new || \
+		mv $(COMMAND_CONFIG).new $(COMMAND_CONFIG)
+
+$(COMMAND_CONFIG): command-config
 
 tools/$(SHIM): tools/libbufsync-gem.c $(wildcard include/user/bufsync/*.h include/uapi/drm/*.h)
 	$(SHIM_BUILD) -o $@
 
 clean:
-	rm -f tools/$(SHIM)
+	rm -f tools/$(SHIM) $(COMMAND) $(COMMAND_CONFIG)
 	$(MAKE) -C src KDIR=$(KDIR) clean
+
+# Are these headers there?
+HAS = printf '\#include <%s>\n' $(1) | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1
 
 # What belongs beside the modules. DESTDIR is for packagers.
 .PHONY: install-files uninstall-files
-install-files:
+install-files: command-config
 	install -d $(DESTDIR)$(includedir)/linux
 	install -m 644 include/uapi/linux/*.h $(DESTDIR)$(includedir)/linux
 	install -d $(DESTDIR)$(includedir)/drm
@@ -109,12 +139,21 @@ install-files:
 	install -d $(DESTDIR)$(sbindir)
 	install -m 755 tools/bufsync-vfio tools/bufsync-virtio-gpu-check \
 		tools/bufsync-gem-check $(DESTDIR)$(sbindir)
-	@set -e; if printf '#include <%s>\n' stdlib.h drm/amdgpu_drm.h | \
-		$(CC) $(CPPFLAGS) -E - >/dev/null 2>&1; then \
+	@set -e; if $(call HAS,stdlib.h drm/amdgpu_drm.h); then \
 		install -d $(DESTDIR)$(libdir)/bufsync; \
 		$(SHIM_BUILD) -o $(DESTDIR)$(libdir)/bufsync/$(SHIM); \
 	else \
 		echo "no headers of libc and of DRM (Debian: libc6-dev): $(SHIM) is left out" >&2; \
+	fi
+	@set -e; if $(call HAS,stdlib.h drm/amdgpu_drm.h json-c/json.h libkmod.h); then \
+		install -d $(DESTDIR)$(bindir); \
+		$(COMMAND_BUILD) -o $(DESTDIR)$(bindir)/bufsync; \
+		install -D -m 644 tools/bufsync/bufsync.8 $(DESTDIR)$(mandir)/man8/bufsync.8; \
+		install -D -m 644 tools/completion/bufsync.bash $(DESTDIR)$(bashdir)/bufsync; \
+		install -D -m 644 tools/completion/_bufsync $(DESTDIR)$(zshdir)/_bufsync; \
+	else \
+		echo "no headers of json-c, libkmod or DRM (Debian: libjson-c-dev libkmod-dev" \
+			"libc6-dev): the command bufsync is left out" >&2; \
 	fi
 	set -e; for f in etc/udev/*.rules; do [ ! -e "$$f" ] || \
 		install -D -m 644 "$$f" $(DESTDIR)$(udevdir)/"$${f##*/}"; done
@@ -131,6 +170,8 @@ uninstall-files:
 	rm -f $(DESTDIR)$(sbindir)/bufsync-vfio \
 		$(DESTDIR)$(sbindir)/bufsync-virtio-gpu-check \
 		$(DESTDIR)$(sbindir)/bufsync-gem-check
+	rm -f $(DESTDIR)$(bindir)/bufsync $(DESTDIR)$(mandir)/man8/bufsync.8 \
+		$(DESTDIR)$(bashdir)/bufsync $(DESTDIR)$(zshdir)/_bufsync
 	set -e; for f in etc/udev/*.rules; do \
 		rm -f $(DESTDIR)$(udevdir)/"$${f##*/}"; done
 	set -e; for f in etc/modules-load.d/*.conf; do \
