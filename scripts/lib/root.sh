@@ -13,7 +13,7 @@ ROOT_SUITES='trixie trixie-backports bookworm'
 
 # What each stage installs. "build" is all that the demo needs.
 ROOT_PKGS_build='mount dkms gcc libc6-dev make kmod openssl cpio zstd busybox-static
-	libelf1t64 libdrm-dev systemd-standalone-sysusers udev qemu-system-x86'
+	libelf1t64 libdrm-dev libjson-c-dev libkmod-dev systemd-standalone-sysusers udev qemu-system-x86'
 ROOT_PKGS_test='rsync libbpf-dev'
 ROOT_PKGS_coverage='gcovr'
 ROOT_PKGS_lint='sparse shellcheck codespell perl'
@@ -23,11 +23,11 @@ ROOT_PKGS_kernel='bc bison flex libelf-dev libssl-dev rsync xz-utils'
 
 # The same for arm64. gcc is for what a build runs here.
 ROOT_PKGS_build_arm64='mount dkms gcc libc6-dev make kmod openssl cpio zstd xz-utils
-	gcc-aarch64-linux-gnu libc6-dev:arm64 busybox-static:arm64 libdrm-dev:arm64
+	gcc-aarch64-linux-gnu libc6-dev:arm64 busybox-static:arm64 libdrm-dev:arm64 libjson-c-dev:arm64 libkmod-dev:arm64
 	systemd-standalone-sysusers udev qemu-system-arm seabios device-tree-compiler'
 ROOT_PKGS_test_arm64='rsync libbpf-dev:arm64'
 ROOT_PKGS_guest_arm64='base-files base-passwd bash dash coreutils util-linux mount grep sed
-	mawk findutils perl-base libc-bin liblzma5 kmod udev busybox-static libdrm2 libbpf1'
+	mawk findutils perl-base libc-bin liblzma5 kmod udev busybox-static libdrm2 libbpf1 libjson-c5'
 
 # root_select ARCH: the root of the rows of this architecture. Sets ROOT_ARCH, ROOT_KEY,
 # ROOT_DIR, ROOT, ROOT_GUEST, what guests run on, and ROOT_CROSS, how the names of a
