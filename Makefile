@@ -17,6 +17,8 @@ libdir ?= /usr/lib
 mandir ?= /usr/share/man
 bashdir ?= /usr/share/bash-completion/completions
 zshdir ?= /usr/share/zsh/vendor-completions
+pkgconfigdir ?= /usr/share/pkgconfig
+modulesdir ?= /etc/modules-load.d
 
 export KVER
 
@@ -124,8 +126,9 @@ clean:
 	rm -f tools/$(SHIM) $(COMMAND) $(COMMAND_CONFIG)
 	$(MAKE) -C src KDIR=$(KDIR) clean
 
-# Are these headers there?
-HAS = printf '\#include <%s>\n' $(1) | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1
+# Are these headers there, and those of DRM?
+HAS = printf '\#include <%s>\n' bufsync/gem-restore.h $(1) | \
+	$(CC) -Iinclude/user -Iinclude/uapi $(CPPFLAGS) -E - >/dev/null 2>&1
 
 # What belongs beside the modules. DESTDIR is for packagers.
 .PHONY: install-files uninstall-files
@@ -136,16 +139,23 @@ install-files: command-config
 	install -m 644 include/uapi/drm/*.h $(DESTDIR)$(includedir)/drm
 	install -d $(DESTDIR)$(includedir)/bufsync
 	install -m 644 include/user/bufsync/*.h $(DESTDIR)$(includedir)/bufsync
+	install -d $(DESTDIR)$(pkgconfigdir)
+	printf '%s\n' 'includedir=$(includedir)' '' 'Name: bufsync' \
+		'Description: GPU buffer sharing and synchronisation, headers' \
+		"Version: $$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)" \
+		'Cflags: -I$${includedir}' >$(DESTDIR)$(pkgconfigdir)/bufsync.pc
 	install -d $(DESTDIR)$(sbindir)
 	install -m 755 tools/bufsync-vfio tools/bufsync-virtio-gpu-check \
 		tools/bufsync-gem-check $(DESTDIR)$(sbindir)
-	@set -e; if $(call HAS,stdlib.h drm/amdgpu_drm.h); then \
+	install -d $(DESTDIR)$(mandir)/man8
+	install -m 644 tools/*.8 $(DESTDIR)$(mandir)/man8
+	@set -e; if $(call HAS,stdlib.h); then \
 		install -d $(DESTDIR)$(libdir)/bufsync; \
 		$(SHIM_BUILD) -o $(DESTDIR)$(libdir)/bufsync/$(SHIM); \
 	else \
-		echo "no headers of libc and of DRM (Debian: libc6-dev): $(SHIM) is left out" >&2; \
+		echo "no headers of libc and of DRM (Debian: libc6-dev libdrm-dev): $(SHIM) is left out" >&2; \
 	fi
-	@set -e; if $(call HAS,stdlib.h drm/amdgpu_drm.h json-c/json.h libkmod.h); then \
+	@set -e; if $(call HAS,json-c/json.h libkmod.h); then \
 		install -d $(DESTDIR)$(bindir); \
 		$(COMMAND_BUILD) -o $(DESTDIR)$(bindir)/bufsync; \
 		install -D -m 644 tools/bufsync/bufsync.8 $(DESTDIR)$(mandir)/man8/bufsync.8; \
@@ -153,12 +163,12 @@ install-files: command-config
 		install -D -m 644 tools/completion/_bufsync $(DESTDIR)$(zshdir)/_bufsync; \
 	else \
 		echo "no headers of json-c, libkmod or DRM (Debian: libjson-c-dev libkmod-dev" \
-			"libc6-dev): the command bufsync is left out" >&2; \
+			"libc6-dev libdrm-dev): the command bufsync is left out" >&2; \
 	fi
 	set -e; for f in etc/udev/*.rules; do [ ! -e "$$f" ] || \
 		install -D -m 644 "$$f" $(DESTDIR)$(udevdir)/"$${f##*/}"; done
 	set -e; for f in etc/modules-load.d/*.conf; do [ ! -e "$$f" ] || \
-		install -D -m 644 "$$f" $(DESTDIR)/etc/modules-load.d/"$${f##*/}"; done
+		install -D -m 644 "$$f" $(DESTDIR)$(modulesdir)/"$${f##*/}"; done
 
 uninstall-files:
 	set -e; for f in include/uapi/linux/*.h; do \
@@ -167,12 +177,14 @@ uninstall-files:
 		rm -f $(DESTDIR)$(includedir)/drm/"$${f##*/}"; done
 	rm -rf $(DESTDIR)$(libdir)/bufsync
 	rm -rf $(DESTDIR)$(includedir)/bufsync
+	rm -f $(DESTDIR)$(pkgconfigdir)/bufsync.pc
 	rm -f $(DESTDIR)$(sbindir)/bufsync-vfio \
 		$(DESTDIR)$(sbindir)/bufsync-virtio-gpu-check \
 		$(DESTDIR)$(sbindir)/bufsync-gem-check
-	rm -f $(DESTDIR)$(bindir)/bufsync $(DESTDIR)$(mandir)/man8/bufsync.8 \
+	rm -f $(DESTDIR)$(mandir)/man8/bufsync.8 $(DESTDIR)$(mandir)/man8/bufsync-*.8
+	rm -f $(DESTDIR)$(bindir)/bufsync \
 		$(DESTDIR)$(bashdir)/bufsync $(DESTDIR)$(zshdir)/_bufsync
 	set -e; for f in etc/udev/*.rules; do \
 		rm -f $(DESTDIR)$(udevdir)/"$${f##*/}"; done
 	set -e; for f in etc/modules-load.d/*.conf; do \
-		rm -f $(DESTDIR)/etc/modules-load.d/"$${f##*/}"; done
+		rm -f $(DESTDIR)$(modulesdir)/"$${f##*/}"; done

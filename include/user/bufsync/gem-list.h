@@ -22,8 +22,14 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+/* Debian 12 has them of libdrm alone. */
+#if defined(__has_include) && !__has_include("drm/drm.h")
+#include <libdrm/drm.h>
+#include <libdrm/amdgpu_drm.h>
+#else
 #include <drm/drm.h>
 #include <drm/amdgpu_drm.h>
+#endif
 #include <drm/drm_gem_ctl.h>
 
 /* amdgpu_drm.h has these since Linux 6.18. */

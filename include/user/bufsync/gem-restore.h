@@ -25,8 +25,13 @@
 #include <unistd.h>
 #include <sys/stat.h>
 
+#if defined(__has_include) && !__has_include("drm/drm.h")
+#include <libdrm/drm_mode.h>
+#include <libdrm/virtgpu_drm.h>
+#else
 #include <drm/drm_mode.h>
 #include <drm/virtgpu_drm.h>
+#endif
 
 #include <bufsync/gem-list.h>
 
