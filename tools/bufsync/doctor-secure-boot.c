@@ -171,7 +171,9 @@ void doctor_secure_boot(struct doctor *doctor)
 	else
 		found(doctor, "secure_boot", "ok", NULL, "Secure Boot is %s", on ? "on" : "off");
 	if (must < 0)
-		found(doctor, "lockdown", "unknown", "sudo cat /sys/kernel/security/lockdown",
+		found(doctor, "lockdown", "unknown", must == -ENOENT ?
+		      "sudo mount -t securityfs none /sys/kernel/security" :
+		      "sudo cat /sys/kernel/security/lockdown",
 		      "whether modules must be signed: %s", strerror(-must));
 	else
 		found(doctor, "lockdown", "ok", NULL, must ?
