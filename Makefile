@@ -38,6 +38,7 @@ help:
 	@echo '                  where some of them are worse than recorded'
 	@echo '  make report     a page of what the last bench, check and coverage have left'
 	@echo '  make lint       checkpatch, W=1, sparse, shellcheck, codespell, house rules'
+	@echo '  make deb        Debian packages in out/deb; SUITES="trixie bookworm"'
 	@echo '  scripts/vm      run a command, or a shell, in a guest'
 	@echo
 	@echo 'On the machine that shall have it (as root; KVER=RELEASE for another kernel):'
@@ -51,7 +52,7 @@ help:
 	@echo '  make clean              remove what that made'
 	@echo '  make install-files DESTDIR=DIR   what make install puts beside the modules'
 
-.PHONY: demo check matrix check-debug check-kcsan coverage fuzz bench report lint install uninstall
+.PHONY: demo check matrix check-debug check-kcsan coverage fuzz bench report lint deb install uninstall
 demo:
 	@scripts/demo
 
@@ -82,6 +83,9 @@ report:
 
 lint:
 	@scripts/lint
+
+deb:
+	@scripts/deb $(SUITES)
 
 install uninstall:
 	@scripts/install $@
