@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* EVENTFD: when it fires, and how often. */
+#include <dirent.h>
 #include <poll.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -329,6 +332,59 @@ TEST_F(eventfd, woken_by_any_submission)
 	ASSERT_EQ(0, so_import(self->env.dev, self->so, fd, 0));
 	EXPECT_EQ(1, efd_wait(self->efd));
 	EXPECT_EQ(0, efd_quiet(self->efd));
+}
+
+/* How often the module's thread has gone to sleep; -1 if there is none */
+static long notifier_slept(void)
+{
+	struct dirent *de;
+	char path[300], line[128];
+	DIR *dir = opendir("/proc");
+	long slept = -1;
+	bool it;
+	FILE *f;
+
+	while (dir && slept < 0 && (de = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%s/status", de->d_name);
+		f = fopen(path, "re");
+		it = false;
+		while (f && fgets(line, sizeof(line), f)) {
+			if (!strcmp(line, "Name:\tsyncobj-notify\n"))
+				it = true;
+			if (it)
+				sscanf(line, "voluntary_ctxt_switches: %ld",
+				       &slept);
+		}
+		if (f)
+			fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return slept;
+}
+
+/* They serve the watches themselves; only DRM's clients need the thread. */
+TEST_F(eventfd, our_calls_do_without_the_notifier)
+{
+	int other = so_create(self->env.dev, SYNCOBJ_CREATE_SIGNALED);
+	int fd = so_export(self->env.dev, other, 0);
+	long slept = notifier_slept();
+
+	ASSERT_LE(0, slept);
+	ASSERT_EQ(0, watch(self, 1, 0));
+	ASSERT_EQ(0, so_signal1(self->env.dev, self->so, 1));
+	EXPECT_EQ(1, efd_take(self->efd));
+	ASSERT_EQ(0, watch(self, 2, 0));
+	ASSERT_EQ(0, so_transfer(self->env.dev, other, 0, self->so, 2, 0));
+	EXPECT_EQ(1, efd_take(self->efd));
+	ASSERT_EQ(0, watch(self, 3, 0));
+	ASSERT_EQ(0, so_import(self->env.dev, self->so, fd, 3));
+	EXPECT_EQ(1, efd_take(self->efd));
+	ASSERT_EQ(0, so_reset1(self->env.dev, self->so));
+	ASSERT_EQ(0, watch(self, 0, 0));
+	ASSERT_EQ(0, so_import(self->env.dev, self->so, fd, 0));
+	EXPECT_EQ(1, efd_take(self->efd));
+	EXPECT_EQ(slept, notifier_slept());
 }
 
 #define MANY	500	/* registrations that fire together */

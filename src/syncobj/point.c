@@ -72,14 +72,19 @@ static int syncobj_point_add(struct drm_syncobj *syncobj, u64 point,
 {
 	struct dma_fence_chain *chain;
 	struct dma_fence *flat;
+	bool held;
 
 	flat = syncobj_fence_flatten(fence);
 	if (!flat)
 		return -ENOMEM;
 
 	chain = syncobj_chain_alloc();
-	if (chain)
+	if (chain) {
+		held = syncobj_watch_hold(syncobj);
 		drm_syncobj_add_point(syncobj, chain, flat, point);
+		if (held)
+			syncobj_watch_serve(syncobj);
+	}
 	dma_fence_put(flat);
 	return chain ? 0 : -ENOMEM;
 }
@@ -94,10 +99,12 @@ static int syncobj_point_add(struct drm_syncobj *syncobj, u64 point,
 void syncobj_fence_replace(struct drm_syncobj *syncobj,
 			   struct dma_fence *fence)
 {
-	/* The fence that goes is not to be missed by a watch. */
-	syncobj_watch_kick(syncobj);
+	/* Nor is the fence that goes missed by a watch. */
+	bool held = syncobj_watch_hold(syncobj);
+
 	drm_syncobj_replace_fence(syncobj, fence);
-	syncobj_watch_kick(syncobj);
+	if (held)
+		syncobj_watch_serve(syncobj);
 }
 
 /**
@@ -112,17 +119,11 @@ void syncobj_fence_replace(struct drm_syncobj *syncobj,
 int syncobj_point_set(struct drm_syncobj *syncobj, u64 point,
 		      struct dma_fence *fence)
 {
-	int ret;
-
 	if (!point) {
 		syncobj_fence_replace(syncobj, fence);
 		return 0;
 	}
-
-	ret = syncobj_point_add(syncobj, point, fence);
-	if (!ret)
-		syncobj_watch_kick(syncobj);
-	return ret;
+	return syncobj_point_add(syncobj, point, fence);
 }
 
 /**

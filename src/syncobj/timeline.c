@@ -102,10 +102,12 @@ static int syncobj_signal_points(const struct syncobj_array *array)
 	stub = dma_fence_get_stub();
 	for (i = 0; i < array->count; i++) {
 		struct drm_syncobj *syncobj = syncobj_array_obj(array, i);
+		bool held = syncobj_watch_hold(syncobj);
 
 		drm_syncobj_add_point(syncobj, chains[i], stub,
 				      syncobj_array_point(array, i));
-		syncobj_watch_kick(syncobj);
+		if (held)
+			syncobj_watch_serve(syncobj);
 		/* Adding looks at all points that are pending. */
 		cond_resched();
 	}

@@ -28,7 +28,8 @@
  * @node:	on the list. NULL before the first syncobj_wait_entry_queue(),
  *		empty after DRM or syncobj_wait_entry_dequeue() unlinked it.
  *		Under &drm_syncobj.lock while linked.
- * @task:	woken once @fence is set; set by the owner before queueing
+ * @task:	woken once @fence is set; set by the owner before queueing.
+ *		Under &drm_syncobj.lock while linked.
  * @fence:	NULL until the point is there. DRM writes it under
  *		&drm_syncobj.lock and wakes @task before it unlinks @node, so
  *		whoever has seen it must still dequeue before freeing the entry.

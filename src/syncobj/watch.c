@@ -6,8 +6,9 @@
  * for the point's fence, whose callback fires the eventfd. All watches of one
  * syncobj make up its set, and all pending ones share one wait entry on the
  * syncobj, at the lowest of their points: nothing can happen to any of them
- * before that one is there. DRM then wakes the notifier (notifier.c), and it,
- * or whichever call of ours comes first, advances the set.
+ * before that one is there. DRM then wakes the notifier (notifier.c), which
+ * advances the set; a call of ours that changes the syncobj has itself woken
+ * instead, and does it before it returns.
  *
  * A watch belongs to nobody. It ends when it has fired, when it is cancelled,
  * when its eventfd is closed (sink.c), or when it is pending and its set
@@ -16,9 +17,9 @@
  *
  * One case differs from a wait entry for each watch: if a low point is added,
  * then a high one, and then the fence is taken away, all before the set has
- * advanced, a watch of the high point has not seen it. Our own calls advance
- * the set after they add and before they take away, so it takes calls that
- * race with each other, or DRM's.
+ * advanced, a watch of the high point has not seen it. It takes clients of
+ * DRM's: our own calls keep syncobj_watch_lock from before they change the
+ * syncobj until the set has advanced.
  */
 #include <linux/dma-fence-chain.h>
 #include <linux/hashtable.h>
@@ -266,23 +267,6 @@ static struct dma_fence *syncobj_watch_find(struct syncobj_watch *watch,
 }
 
 /*
- * While the entry is off DRM's list with nothing to show for it, a call that
- * changes the syncobj cannot tell that it must look: __syncobj_watch_kick().
- */
-static void syncobj_set_begin(struct syncobj_watch_set *set)
-{
-	WRITE_ONCE(set->busy, true);
-	/* Before the entry goes, or its fence is taken. */
-	smp_wmb();
-}
-
-static void syncobj_set_end(struct syncobj_watch_set *set)
-{
-	/* All that was owed has fired for whoever sees this. */
-	smp_store_release(&set->busy, false);
-}
-
-/*
  * Puts the set's wait entry where it belongs. False if the point that it is
  * to wait for is there: the set must advance first.
  */
@@ -327,7 +311,6 @@ void syncobj_watch_advance(struct syncobj_watch_set *set)
 		return;
 
 	set->users++;
-	syncobj_set_begin(set);
 	do {
 		struct dma_fence *seen = NULL;
 
@@ -353,7 +336,6 @@ void syncobj_watch_advance(struct syncobj_watch_set *set)
 		}
 		dma_fence_put(seen);
 	} while (!syncobj_set_settle(set));
-	syncobj_set_end(set);
 	syncobj_set_put_user(set);
 }
 
@@ -373,7 +355,6 @@ void syncobj_watch_start(struct syncobj_watch *watch)
 {
 	struct syncobj_watch_set *set = watch->set;
 	struct dma_fence *fence;
-	bool settled;
 
 	lockdep_assert_held(&syncobj_watch_lock);
 
@@ -394,45 +375,73 @@ void syncobj_watch_start(struct syncobj_watch *watch)
 	}
 
 	rb_add_cached(&watch->pending, &set->pending, syncobj_watch_less);
-	syncobj_set_begin(set);
-	settled = syncobj_set_settle(set);
-	syncobj_set_end(set);
-	if (!settled)
+	if (!syncobj_set_settle(set))
 		syncobj_watch_advance(set);
 }
 
+/*
+ * Whom DRM wakes when the point is there. Under DRM's lock, so that whoever
+ * adds a point wakes the one or the other, and the old one no more.
+ */
+static void syncobj_set_wake(struct syncobj_watch_set *set,
+			     struct task_struct *task)
+{
+	spin_lock(&set->syncobj->lock);
+	set->entry.task = task;
+	spin_unlock(&set->syncobj->lock);
+}
+
 /**
- * __syncobj_watch_kick() - see syncobj_watch_kick()
+ * __syncobj_watch_hold() - see syncobj_watch_hold()
  * @syncobj: held by the caller
  *
- * Context: process, may sleep.
+ * Context: process, may sleep. Takes syncobj_watch_lock, and keeps it if this
+ * returns true.
+ * Return: whether syncobj_watch_serve() must follow.
  */
-void __syncobj_watch_kick(struct drm_syncobj *syncobj)
+bool __syncobj_watch_hold(struct drm_syncobj *syncobj)
 {
 	struct syncobj_watch_set *set;
-	bool woken;
 
-	/*
-	 * Most often nothing has happened: find out without the lock. Whoever
-	 * is at work on the set, the notifier if it was quicker, is waited for.
-	 */
+	/* Most syncobjs have no watch: find out without the lock. */
 	rcu_read_lock();
 	set = syncobj_set_find(syncobj);
-	woken = set && READ_ONCE(set->entry.fence);
-	if (set && !woken) {
-		/* The fence before the flag: syncobj_set_begin() */
-		smp_rmb();
-		/* Once it is off, all has been done: syncobj_set_end() */
-		woken = smp_load_acquire(&set->busy);
-	}
 	rcu_read_unlock();
-	if (!woken)
-		return;
+	if (!set)
+		return false;
 
-	guard(mutex)(&syncobj_watch_lock);
+	mutex_lock(&syncobj_watch_lock);
 	set = syncobj_set_find(syncobj);
-	if (set)
+	/* What DRM's clients have added is served before it may go. */
+	if (set && READ_ONCE(set->entry.fence)) {
 		syncobj_watch_advance(set);
+		set = syncobj_set_find(syncobj);
+	}
+	if (!set || RB_EMPTY_ROOT(&set->pending.rb_root)) {
+		mutex_unlock(&syncobj_watch_lock);
+		return false;
+	}
+	/* It runs: DRM wakes nobody. */
+	syncobj_set_wake(set, current);
+	return true;
+}
+
+/**
+ * syncobj_watch_serve() - serve a syncobj's watches now
+ * @syncobj: after syncobj_watch_hold() has returned true
+ *
+ * Context: process, may sleep. Releases syncobj_watch_lock.
+ */
+void syncobj_watch_serve(struct drm_syncobj *syncobj)
+{
+	struct syncobj_watch_set *set = syncobj_set_find(syncobj);
+
+	lockdep_assert_held(&syncobj_watch_lock);
+
+	syncobj_set_wake(set, syncobj_notifier_task());
+	if (READ_ONCE(set->entry.fence))
+		syncobj_watch_advance(set);
+	mutex_unlock(&syncobj_watch_lock);
 }
 
 /**

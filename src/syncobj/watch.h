@@ -21,12 +21,11 @@ struct task_struct;
  * struct syncobj_watch_set - all watches of one syncobj
  * @entry:	on the syncobj's cb_list while @pending is not empty, for the
  *		lowest of its points, or one that was and has been cancelled
- *		since; its task is the notifier
+ *		since; its task is the notifier, or the caller of
+ *		syncobj_watch_hold()
  * @syncobj:	holds a reference
  * @pending:	watches whose point has not been submitted, by point
  * @users:	its watches, and calls at work on it
- * @busy:	somebody takes @entry off the list, or the fence out of it;
- *		read without the lock, to know whether to wait for it
  * @hash:	in the table of sets, by @syncobj; read under RCU
  * @all:	on the list of all sets; read under RCU
  * @woken:	the notifier's alone: on its list of sets to look at
@@ -40,7 +39,6 @@ struct syncobj_watch_set {
 	struct drm_syncobj *syncobj;
 	struct rb_root_cached pending;
 	unsigned long users;
-	bool busy;
 	struct hlist_node hash;
 	struct list_head all;
 	struct list_head woken;
@@ -122,21 +120,23 @@ void syncobj_watch_end(struct syncobj_watch *watch);
 void syncobj_watch_advance(struct syncobj_watch_set *set);
 void syncobj_watch_set_put(struct syncobj_watch_set *set);
 void syncobj_watch_sweep(void);
-void __syncobj_watch_kick(struct drm_syncobj *syncobj);
+bool __syncobj_watch_hold(struct drm_syncobj *syncobj);
+void syncobj_watch_serve(struct drm_syncobj *syncobj);
 
 /**
- * syncobj_watch_kick() - serve a syncobj's watches now
+ * syncobj_watch_hold() - be the one who serves a syncobj's watches
  * @syncobj: held by the caller
  *
- * For our own calls that change a syncobj: its watches fire before the call
- * returns, as DRM's do, and need not wait for the notifier.
+ * For our own calls, before they change a syncobj: its watches fire before the
+ * call returns, as DRM's do, and the notifier need not be woken.
  *
- * Context: process, may sleep.
+ * Context: process, may sleep. Takes syncobj_watch_lock, and keeps it if this
+ * returns true.
+ * Return: whether syncobj_watch_serve() must follow.
  */
-static inline void syncobj_watch_kick(struct drm_syncobj *syncobj)
+static inline bool syncobj_watch_hold(struct drm_syncobj *syncobj)
 {
-	if (!list_empty(&syncobj_watch_sets))
-		__syncobj_watch_kick(syncobj);
+	return !list_empty(&syncobj_watch_sets) && __syncobj_watch_hold(syncobj);
 }
 
 /* notifier.c */
