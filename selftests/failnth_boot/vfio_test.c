@@ -202,6 +202,24 @@ static int touch(void *arg)
 	return 0;
 }
 
+static int touched(void *arg)
+{
+	return map(arg) ?: touch(arg);
+}
+
+static int reset(void *arg)
+{
+	struct call *c = arg;
+
+	return ioctl(c->dev->fd, VFIO_DEVICE_RESET) ? -errno : 0;
+}
+
+/* After the reset it is there again. */
+static int reset_undo(void *arg, int ret)
+{
+	return touch(arg) ?: unmap(arg, ret);
+}
+
 static const struct failnth mappings[] = {
 	{ .name = "mmap", .call = map, .undo = unmap, .least = 1 },
 	{ .name = "fault", .before = map, .call = touch, .undo = unmap,
@@ -214,6 +232,8 @@ static const struct failnth mappings[] = {
 	  .unchanged = no_slice_more, .undo = unmap, .least = 6 },
 	{ .name = "fault of the device", .before = map_bar, .call = touch,
 	  .undo = unmap, .points = 1 },
+	{ .name = "VFIO_DEVICE_RESET", .before = touched, .call = reset,
+	  .undo = reset_undo },
 };
 
 TEST_F(nth, mappings)
