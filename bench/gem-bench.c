@@ -22,6 +22,7 @@
 #include <drm/drm_gem_ctl.h>
 #include <bufsync/gem-restore.h>
 
+#include "run.h"
 #include "samples.h"
 
 #define ROUNDS	5
@@ -43,12 +44,6 @@ static int64_t now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
-static void die(const char *what)
-{
-	fprintf(stderr, "gem-bench: %s: %s\n", what, strerror(errno));
-	exit(1);
 }
 
 static void smallest(struct times *times)

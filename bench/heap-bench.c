@@ -24,6 +24,7 @@
 #include <linux/dma-heap-memcg.h>
 
 #include "dmabuf_util.h"
+#include "run.h"
 #include "samples.h"
 
 #define ROUNDS	9
@@ -42,12 +43,6 @@ static int64_t now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
-static void die(const char *what)
-{
-	fprintf(stderr, "heap-bench: %s: %s\n", what, strerror(errno));
-	exit(1);
 }
 
 static int alloc(int dev, size_t len)
@@ -157,13 +152,6 @@ static void mapping(int dev, size_t len, int64_t *took)
 	close(fd);
 	for (i = 0; i < 3; i++)
 		took[i] = t[i + 1] - t[i] + sum;
-}
-
-static int compare(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return x < y ? -1 : x > y;
 }
 
 static void report(const char *name, const char *figure, size_t len, int64_t *a,

@@ -22,6 +22,7 @@
 #include "drm_util.h"
 #include "heap_util.h"
 #include "module_util.h"
+#include "run.h"
 #include "samples.h"
 #include "syncobj_util.h"
 #include "vfio_util.h"
@@ -33,22 +34,6 @@ static int syncobj, drm, heap, stock, efd;
 static struct vfio_dev vfio;
 static int fds[ROUNDS * OBJECTS];
 static uint32_t handles[ROUNDS * OBJECTS];
-
-static void die(const char *what)
-{
-	fprintf(stderr, "living-bench: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int check(const char *what, int ret)
-{
-	ret = drm_ret(ret);
-	if (ret < 0) {
-		errno = -ret;
-		die(what);
-	}
-	return ret;
-}
 
 static void syncobj_new(int i)
 {
@@ -117,13 +102,6 @@ static int64_t grown(void (*new)(int i), int round)
 	for (i = 0; i < OBJECTS; i++)
 		new(round * OBJECTS + i);
 	return slab_bytes() - before;
-}
-
-static int compare(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return x < y ? -1 : x > y;
 }
 
 static void memory(const char *name, const char *module, const char *figure,

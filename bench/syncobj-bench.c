@@ -26,6 +26,7 @@
 
 #include "drm_util.h"
 #include "module_util.h"
+#include "run.h"
 #include "samples.h"
 #include "syncobj_util.h"
 
@@ -46,30 +47,6 @@ static uint64_t last;	/* the newest point of whatever is signalled */
 static int fds[WATCHES];
 static uint32_t handles[MOST];
 static uint64_t points[MOST];
-
-static void die(const char *what)
-{
-	fprintf(stderr, "syncobj-bench: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-/* Of so_*() and of libdrm, whose calls differ in how they say what went wrong */
-static int check(const char *what, int ret)
-{
-	ret = drm_ret(ret);
-	if (ret < 0) {
-		errno = -ret;
-		die(what);
-	}
-	return ret;
-}
-
-static int compare(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
 
 static void report(const char *name, const char *figure, long long n, int64_t *a,
 		   int64_t *b, int rounds, int per)

@@ -20,6 +20,7 @@
 #include <unistd.h>
 #include <linux/pci_regs.h>
 
+#include "run.h"
 #include "samples.h"
 #include "vfio_util.h"
 
@@ -38,20 +39,6 @@ static int64_t now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
-static void die(const char *what)
-{
-	fprintf(stderr, "vfio-bench: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static void check(const char *what, int ret)
-{
-	if (ret < 0) {
-		errno = -ret;
-		die(what);
-	}
 }
 
 /* Both at the same place, aligned to @align plus @skew. */
@@ -76,13 +63,6 @@ static char *map_at(char *at, bool slice, int fd, size_t offset, size_t len)
 	if (p == MAP_FAILED)
 		die("mmap of the BAR");
 	return p;
-}
-
-static int compare(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return x < y ? -1 : x > y;
 }
 
 static void report(const char *name, const char *figure, long long n, int64_t *a,
