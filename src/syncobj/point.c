@@ -67,24 +67,39 @@ static struct dma_fence *syncobj_fence_flatten(struct dma_fence *fence)
 	return dma_fence_unwrap_merge(fence);
 }
 
+/**
+ * syncobj_chain_add() - add a point, and serve the watches that it meets
+ * @syncobj:	held by the caller
+ * @chain:	from syncobj_chain_alloc(), consumed
+ * @fence:	of the point, no chain; gains a reference
+ * @point:	to add
+ *
+ * Context: process, may sleep.
+ */
+void syncobj_chain_add(struct drm_syncobj *syncobj,
+		       struct dma_fence_chain *chain, struct dma_fence *fence,
+		       u64 point)
+{
+	struct syncobj_watch_set *set = syncobj_watch_hold(syncobj);
+
+	drm_syncobj_add_point(syncobj, chain, fence, point);
+	if (set)
+		syncobj_watch_serve(set);
+}
+
 static int syncobj_point_add(struct drm_syncobj *syncobj, u64 point,
 			     struct dma_fence *fence)
 {
 	struct dma_fence_chain *chain;
 	struct dma_fence *flat;
-	bool held;
 
 	flat = syncobj_fence_flatten(fence);
 	if (!flat)
 		return -ENOMEM;
 
 	chain = syncobj_chain_alloc();
-	if (chain) {
-		held = syncobj_watch_hold(syncobj);
-		drm_syncobj_add_point(syncobj, chain, flat, point);
-		if (held)
-			syncobj_watch_serve(syncobj);
-	}
+	if (chain)
+		syncobj_chain_add(syncobj, chain, flat, point);
 	dma_fence_put(flat);
 	return chain ? 0 : -ENOMEM;
 }
@@ -100,11 +115,11 @@ void syncobj_fence_replace(struct drm_syncobj *syncobj,
 			   struct dma_fence *fence)
 {
 	/* Nor is the fence that goes missed by a watch. */
-	bool held = syncobj_watch_hold(syncobj);
+	struct syncobj_watch_set *set = syncobj_watch_hold(syncobj);
 
 	drm_syncobj_replace_fence(syncobj, fence);
-	if (held)
-		syncobj_watch_serve(syncobj);
+	if (set)
+		syncobj_watch_serve(set);
 }
 
 /**

@@ -87,6 +87,9 @@ static inline u64 syncobj_array_point(const struct syncobj_array *array, u32 i)
 /* point.c */
 struct dma_fence *syncobj_point_get(struct drm_syncobj *syncobj, u64 point);
 struct dma_fence_chain *syncobj_chain_alloc(void);
+void syncobj_chain_add(struct drm_syncobj *syncobj,
+		       struct dma_fence_chain *chain, struct dma_fence *fence,
+		       u64 point);
 void syncobj_fence_replace(struct drm_syncobj *syncobj,
 			   struct dma_fence *fence);
 int syncobj_point_set(struct drm_syncobj *syncobj, u64 point,

@@ -14,7 +14,6 @@
 #include <bufsync/args.h>
 
 #include "syncobj_private.h"
-#include "watch.h"
 
 /**
  * syncobj_create_ioctl() - SYNCOBJ_IOC_CREATE
@@ -101,13 +100,8 @@ static int syncobj_signal_points(const struct syncobj_array *array)
 
 	stub = dma_fence_get_stub();
 	for (i = 0; i < array->count; i++) {
-		struct drm_syncobj *syncobj = syncobj_array_obj(array, i);
-		bool held = syncobj_watch_hold(syncobj);
-
-		drm_syncobj_add_point(syncobj, chains[i], stub,
-				      syncobj_array_point(array, i));
-		if (held)
-			syncobj_watch_serve(syncobj);
+		syncobj_chain_add(syncobj_array_obj(array, i), chains[i], stub,
+				  syncobj_array_point(array, i));
 		/* Adding looks at all points that are pending. */
 		cond_resched();
 	}

@@ -396,10 +396,10 @@ static void syncobj_set_wake(struct syncobj_watch_set *set,
  * @syncobj: held by the caller
  *
  * Context: process, may sleep. Takes syncobj_watch_lock, and keeps it if this
- * returns true.
- * Return: whether syncobj_watch_serve() must follow.
+ * returns a set.
+ * Return: the set, for syncobj_watch_serve(), which must follow; else NULL.
  */
-bool __syncobj_watch_hold(struct drm_syncobj *syncobj)
+struct syncobj_watch_set *__syncobj_watch_hold(struct drm_syncobj *syncobj)
 {
 	struct syncobj_watch_set *set;
 
@@ -408,7 +408,7 @@ bool __syncobj_watch_hold(struct drm_syncobj *syncobj)
 	set = syncobj_set_find(syncobj);
 	rcu_read_unlock();
 	if (!set)
-		return false;
+		return NULL;
 
 	mutex_lock(&syncobj_watch_lock);
 	set = syncobj_set_find(syncobj);
@@ -419,23 +419,21 @@ bool __syncobj_watch_hold(struct drm_syncobj *syncobj)
 	}
 	if (!set || RB_EMPTY_ROOT(&set->pending.rb_root)) {
 		mutex_unlock(&syncobj_watch_lock);
-		return false;
+		return NULL;
 	}
 	/* It runs: DRM wakes nobody. */
 	syncobj_set_wake(set, current);
-	return true;
+	return set;
 }
 
 /**
  * syncobj_watch_serve() - serve a syncobj's watches now
- * @syncobj: after syncobj_watch_hold() has returned true
+ * @set: from syncobj_watch_hold(); may be freed
  *
  * Context: process, may sleep. Releases syncobj_watch_lock.
  */
-void syncobj_watch_serve(struct drm_syncobj *syncobj)
+void syncobj_watch_serve(struct syncobj_watch_set *set)
 {
-	struct syncobj_watch_set *set = syncobj_set_find(syncobj);
-
 	lockdep_assert_held(&syncobj_watch_lock);
 
 	syncobj_set_wake(set, syncobj_notifier_task());

@@ -120,8 +120,8 @@ void syncobj_watch_end(struct syncobj_watch *watch);
 void syncobj_watch_advance(struct syncobj_watch_set *set);
 void syncobj_watch_set_put(struct syncobj_watch_set *set);
 void syncobj_watch_sweep(void);
-bool __syncobj_watch_hold(struct drm_syncobj *syncobj);
-void syncobj_watch_serve(struct drm_syncobj *syncobj);
+struct syncobj_watch_set *__syncobj_watch_hold(struct drm_syncobj *syncobj);
+void syncobj_watch_serve(struct syncobj_watch_set *set);
 
 /**
  * syncobj_watch_hold() - be the one who serves a syncobj's watches
@@ -131,12 +131,15 @@ void syncobj_watch_serve(struct drm_syncobj *syncobj);
  * call returns, as DRM's do, and the notifier need not be woken.
  *
  * Context: process, may sleep. Takes syncobj_watch_lock, and keeps it if this
- * returns true.
- * Return: whether syncobj_watch_serve() must follow.
+ * returns a set.
+ * Return: the set, for syncobj_watch_serve(), which must follow; NULL if there
+ * is nothing to serve.
  */
-static inline bool syncobj_watch_hold(struct drm_syncobj *syncobj)
+static inline struct syncobj_watch_set *
+syncobj_watch_hold(struct drm_syncobj *syncobj)
 {
-	return !list_empty(&syncobj_watch_sets) && __syncobj_watch_hold(syncobj);
+	return list_empty(&syncobj_watch_sets) ? NULL :
+						 __syncobj_watch_hold(syncobj);
 }
 
 /* notifier.c */
