@@ -29,7 +29,7 @@ FIXTURE(unplug) {
 	struct vfio_dev dev;
 	char bdf[16];
 	int qmp;
-	int plugged;	/* devices by the monitor, for their names */
+	int plugged;	/* the last device by the monitor: its name's number */
 	int request;	/* an eventfd */
 	int kmsg;
 	unsigned long taint;
@@ -169,14 +169,18 @@ static int pulled_out(FIXTURE_DATA(unplug) *self)
 	return status;
 }
 
-/* A device is in sysfs a moment before drivers may have it: ENODEV until then. */
-static int bind_when_ready(const char *bdf)
+/*
+ * A device is in sysfs a moment before drivers may have it, and its driver's name is
+ * there as soon as the kernel's own probe begins: ENODEV until then, and until VFIO has it.
+ */
+static int open_when_ready(FIXTURE_DATA(unplug) *self)
 {
 	int64_t end = in_ms(PATIENCE);
 	int ret;
 
 	do {
-		ret = vfio_bind(bdf, VFIO_OURS);
+		ret = vfio_bind(self->bdf, VFIO_OURS) ?:
+		      vfio_open(&self->dev, self->bdf, NULL);
 		if (ret != -ENODEV)
 			break;
 		sleep_ms(20);
@@ -198,9 +202,7 @@ static int take(FIXTURE_DATA(unplug) *self)
 			.count = 1,
 		},
 	};
-	int ret = bind_when_ready(self->bdf) ?:
-		  vfio_open(&self->dev, self->bdf, NULL) ?:
-		  vfio_memory_enable(&self->dev, true);
+	int ret = open_when_ready(self) ?: vfio_memory_enable(&self->dev, true);
 
 	if (ret)
 		return ret;
@@ -222,6 +224,8 @@ FIXTURE_SETUP(unplug)
 		ASSERT_LE(0, self->qmp);
 		ASSERT_TRUE(hot_bdf(self->bdf, sizeof(self->bdf)));
 		ASSERT_FALSE(there(self->bdf));
+		/* The machine keeps the names of other runs in this boot. */
+		self->plugged = getpid() * 10;
 		ASSERT_EQ(0, plug_in(self, true));
 	}
 	ASSERT_EQ(0, take(self));
