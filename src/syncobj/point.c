@@ -74,13 +74,24 @@ static struct dma_fence *syncobj_fence_flatten(struct dma_fence *fence)
  * @fence:	of the point, no chain; gains a reference
  * @point:	to add
  *
+ * If a client of DRM's has just added a lower point of which the notifier knows, it is
+ * the notifier that serves this one as well.
+ *
  * Context: process, may sleep.
  */
 void syncobj_chain_add(struct drm_syncobj *syncobj,
 		       struct dma_fence_chain *chain, struct dma_fence *fence,
 		       u64 point)
 {
-	struct syncobj_watch_set *set = syncobj_watch_hold(syncobj);
+	struct syncobj_watch_set *set = NULL;
+
+	/*
+	 * Who waits is on this list: it is not worth a search for a set, beside
+	 * thousands of others, if nobody does. Whoever comes in between is woken by
+	 * DRM. Adding takes nothing away that a watch could miss.
+	 */
+	if (!list_empty(&syncobj->cb_list))
+		set = syncobj_watch_hold(syncobj);
 
 	drm_syncobj_add_point(syncobj, chain, fence, point);
 	if (set)
