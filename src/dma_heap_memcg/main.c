@@ -17,6 +17,8 @@
 #include "dma_heap_memcg_private.h"
 #define CREATE_TRACE_POINTS
 #include "trace.h"
+/* The files after this one in build.c include it as well. */
+#undef CREATE_TRACE_POINTS
 
 /* The beginning is the heaps' own struct; 32-bit callers see the same. */
 static_assert(offsetof(struct dma_heap_memcg_allocation_data, charge_fd) ==
