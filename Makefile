@@ -152,7 +152,9 @@ install-files: command-config
 	install -m 755 tools/bufsync-vfio tools/bufsync-virtio-gpu-check \
 		tools/bufsync-gem-check $(DESTDIR)$(sbindir)
 	install -d $(DESTDIR)$(mandir)/man8
-	install -m 644 tools/*.8 $(DESTDIR)$(mandir)/man8
+	install -m 644 man/bufsync-*.8 $(DESTDIR)$(mandir)/man8
+	install -d $(DESTDIR)$(mandir)/man4
+	install -m 644 man/*.4 $(DESTDIR)$(mandir)/man4
 	@set -e; if $(call HAS,stdlib.h); then \
 		install -d $(DESTDIR)$(libdir)/bufsync; \
 		$(SHIM_BUILD) -o $(DESTDIR)$(libdir)/bufsync/$(SHIM); \
@@ -162,7 +164,7 @@ install-files: command-config
 	@set -e; if $(call HAS,json-c/json.h libkmod.h); then \
 		install -d $(DESTDIR)$(bindir); \
 		$(COMMAND_BUILD) -o $(DESTDIR)$(bindir)/bufsync; \
-		install -D -m 644 tools/bufsync/bufsync.8 $(DESTDIR)$(mandir)/man8/bufsync.8; \
+		install -D -m 644 man/bufsync.8 $(DESTDIR)$(mandir)/man8/bufsync.8; \
 		install -D -m 644 tools/completion/bufsync.bash $(DESTDIR)$(bashdir)/bufsync; \
 		install -D -m 644 tools/completion/_bufsync $(DESTDIR)$(zshdir)/_bufsync; \
 	else \
@@ -186,6 +188,7 @@ uninstall-files:
 		$(DESTDIR)$(sbindir)/bufsync-virtio-gpu-check \
 		$(DESTDIR)$(sbindir)/bufsync-gem-check
 	rm -f $(DESTDIR)$(mandir)/man8/bufsync.8 $(DESTDIR)$(mandir)/man8/bufsync-*.8
+	set -e; for f in man/*.4; do rm -f $(DESTDIR)$(mandir)/man4/"$${f##*/}"; done
 	rm -f $(DESTDIR)$(bindir)/bufsync \
 		$(DESTDIR)$(bashdir)/bufsync $(DESTDIR)$(zshdir)/_bufsync
 	set -e; for f in etc/udev/*.rules; do \

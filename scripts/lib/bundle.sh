@@ -11,7 +11,7 @@
 # their source and the compiler's notes stay in the layer, in /usr/src/bufsync-VERSION.
 # dkms would throw the notes away.
 
-BUNDLE_PATHS='dkms.conf Makefile LICENSE src include compat etc tools'
+BUNDLE_PATHS='dkms.conf Makefile LICENSE src include compat etc tools man'
 
 # From the environment, each for a layer of its own: more words for kbuild's command
 # line (KCOV_INSTRUMENT=y), and a patch for the copy that is built.

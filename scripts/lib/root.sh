@@ -16,7 +16,7 @@ ROOT_PKGS_build='mount dkms gcc libc6-dev make kmod openssl cpio zstd busybox-st
 	libelf1t64 libdrm-dev libjson-c-dev libkmod-dev systemd-standalone-sysusers udev qemu-system-x86'
 ROOT_PKGS_test='rsync libbpf-dev'
 ROOT_PKGS_coverage='gcovr'
-ROOT_PKGS_lint='sparse shellcheck codespell perl'
+ROOT_PKGS_lint='sparse shellcheck codespell perl mandoc groff-base'
 ROOT_PKGS_fuzz='python3-minimal'
 ROOT_PKGS_report='python3'
 ROOT_PKGS_kernel='bc bison flex libelf-dev libssl-dev rsync xz-utils'
