@@ -53,8 +53,12 @@ source_ensure() {
 
 # Not what only the host reads: allowed-skips, boots, ...
 selftests_key() {
-	(cd "$TREE" && find selftests/*/ selftests/Makefile include src compat tools docs/examples -type f -print0 | sort -z |
-		xargs -0 sha256sum) | sha256sum | cut -c1-16
+	(
+		cd "$TREE" || exit
+		find selftests/*/ selftests/{Makefile,docs.mk} include src compat tools docs/examples \
+			scripts/lib/docs-code -type f -print0 | sort -z | xargs -0 sha256sum
+		scripts/lib/docs-code all ./*.md docs/*.md
+	) | sha256sum | cut -c1-16
 }
 
 selftests_build_programs() {	# DIR
