@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* An allocator whose clients pay: cc -I include/uapi heap-allocator.c */
+/*
+ * An allocator whose clients pay: cc -I include/user -I include/uapi heap-allocator.c
+ */
+#define _GNU_SOURCE
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,13 +15,10 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
+#include <bufsync/peer.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-heap-memcg.h>
 
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD	77	/* Linux 6.5 */
-#endif
 #define NODE		"/dev/dma_heap/memcg"
 #define SIZE		(4 << 20)
 
@@ -83,31 +84,47 @@ static int allocate(__u64 len, int payer)
 	};
 
 	if (payer <= 0)
-		return -ENOPROTOOPT;
+		return payer ? payer : -EBADF;
 	if (ioctl(dev, DMA_HEAP_MEMCG_IOCTL_ALLOC, &data))
 		return -errno;
 	return data.fd;
 }
 
-static void service(int listener)
+/* One client, until it goes */
+static void serve(int sock)
 {
-	int sock, peer = -1, grant, buf;
-	socklen_t size = sizeof(peer);
+	int peer = bufsync_peer_pidfd(sock), grant, buf;
 	__u64 number;
 
-	alarm(60);	/* if the client never comes */
-	sock = accept(listener, NULL, NULL);
-	/* Who has connected. Stays -1 before Linux 6.5. */
-	getsockopt(sock, SOL_SOCKET, SO_PEERPIDFD, &peer, &size);
 	while (pass(sock, 0, &number, &grant)) {
 		if (grant < 0)
 			buf = allocate(number, peer);
 		else
-			buf = allocate(number, is_grant(grant) ? grant : -1);
+			buf = allocate(number, is_grant(grant) ? grant : -EPERM);
 		number = buf < 0 ? -buf : 0;
 		pass(sock, 1, &number, &buf);
 		close(grant);
 		close(buf);
+	}
+}
+
+/*
+ * A process a client: charging may wait for memory of a client's cgroup, for as long
+ * as that takes, and so may writing to who does not read.
+ */
+static void service(int listener)
+{
+	int sock;
+
+	signal(SIGCHLD, SIG_IGN);	/* nobody waits for them */
+	for (;;) {
+		sock = accept(listener, NULL, NULL);
+		if (!fork()) {
+			close(listener);
+			serve(sock);
+			_exit(0);
+		}
+		close(sock);
 	}
 }
 
@@ -149,10 +166,20 @@ static void draw(int buf)
 		err(1, "DMA_BUF_IOCTL_SYNC, munmap");
 }
 
-static int client(int sock)
+static int connect_to(const struct sockaddr_un *addr, socklen_t len)
+{
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+
+	if (connect(sock, (const void *)addr, len))
+		err(1, "connect");
+	return sock;
+}
+
+static int client(const struct sockaddr_un *addr, socklen_t len)
 {
 	__u64 before = charged(), during, after, again;
-	int grant = make_grant(0, SIZE), buf, none, error;
+	int sock = connect_to(addr, len), grant = make_grant(0, SIZE);
+	int buf, none, error;
 
 	/* Whoever holds this may charge us SIZE bytes, until we close it. */
 	if (grant < 0 || request(sock, grant, &buf))
@@ -164,36 +191,40 @@ static int client(int sock)
 	close(buf);
 	after = charged() - before;
 	close(grant);
+	/* This one it could charge. It must not, on the word of a client. */
+	none = syscall(SYS_pidfd_open, getppid(), 0);
+	if (request(sock, none, &none) != EPERM)
+		errx(1, "it charges whom it is told to");
 
-	/* Without a grant the service finds out who asks, from 6.5 on. */
-	error = request(sock, -1, &buf);
+	/* As another client, which has no grant: the service finds out who asks. */
+	error = request(connect_to(addr, len), -1, &buf);
 	again = charged() - before;
 	printf("by grant %llu KiB, after close %llu; by pidfd %llu KiB (%s)\n",
 	       during >> 10, after >> 10, again >> 10, strerror(error));
-	return during != SIZE || after ||
-	       (error ? error != ENOPROTOOPT : again != SIZE);
+	return during != SIZE || after || error || again != SIZE;
 }
 
 int main(void)
 {
-	int listener = socket(AF_UNIX, SOCK_SEQPACKET, 0), sock, status;
+	int listener = socket(AF_UNIX, SOCK_SEQPACKET, 0), ret;
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	socklen_t len = sizeof(addr);
+	pid_t pid;
 
-	/* An open file of it holds no state: one does for both processes. */
+	/* An open file of it holds no state: one does for all processes. */
 	dev = open(NODE, O_RDWR | O_CLOEXEC);
 	if (dev < 0)
 		err(errno == ENOENT ? 4 : 1, NODE);
 	/* Without a path the kernel gives the socket a name. */
 	if (bind(listener, (void *)&addr, sizeof(addr.sun_family)) ||
-	    listen(listener, 1) || getsockname(listener, (void *)&addr, &len))
+	    listen(listener, 8) || getsockname(listener, (void *)&addr, &len))
 		err(1, "socket");
-	if (!fork()) {
-		sock = socket(AF_UNIX, SOCK_SEQPACKET, 0);
-		if (connect(sock, (void *)&addr, len))
-			err(1, "connect");
-		return client(sock);
+	pid = fork();
+	if (!pid) {
+		alarm(60);	/* if the client breaks off */
+		service(listener);
 	}
-	service(listener);
-	return wait(&status) < 0 || status;
+	ret = client(&addr, len);
+	kill(pid, SIGTERM);
+	return ret;
 }
