@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * A driver in user space vends a part of a BAR, and takes it back:
+ * A driver in user space vends parts of a BAR to two clients, and takes one back while
+ * the other draws on:
  * cc -I include/uapi -I include/user vfio-slice.c
  *
  *   bufsync-vfio bind 0000:01:00.0
@@ -27,48 +28,39 @@
 #include <linux/vfio-dmabuf.h>
 
 #define MOST		(8 << 20)	/* of the BAR */
+#define CLIENTS		2
 
-/* One message: a number, and an fd if that is not -1. */
-static void send_fd(int sock, size_t number, int fd)
+/* Sends or receives a message: a number, and an fd if that is not -1. */
+static void pass(int sock, int send, size_t *number, int *fd)
 {
-	union { struct cmsghdr hdr; char room[CMSG_SPACE(sizeof(fd))]; } c = {
-		.hdr = { CMSG_LEN(sizeof(fd)), SOL_SOCKET, SCM_RIGHTS },
+	union { struct cmsghdr hdr; char room[CMSG_SPACE(sizeof(*fd))]; } c = {
+		.hdr = { CMSG_LEN(sizeof(*fd)), SOL_SOCKET, SCM_RIGHTS },
 	};
-	struct iovec iov = { &number, sizeof(number) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	memcpy(CMSG_DATA(&c.hdr), &fd, sizeof(fd));
-	if (fd >= 0) {
-		msg.msg_control = &c;
-		msg.msg_controllen = CMSG_LEN(sizeof(fd));
-	}
-	if (sendmsg(sock, &msg, MSG_NOSIGNAL) != sizeof(number))
-		err(1, "sendmsg");
-}
-
-static size_t receive_fd(int sock, int *fd)
-{
-	union { struct cmsghdr hdr; char room[CMSG_SPACE(sizeof(*fd))]; } c;
-	size_t number;
-	struct iovec iov = { &number, sizeof(number) };
+	struct iovec iov = { number, sizeof(*number) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
-			      .msg_control = &c, .msg_controllen = sizeof(c) };
+			      .msg_control = &c,
+			      .msg_controllen = CMSG_LEN(sizeof(*fd)) };
 
-	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) != sizeof(number))
+	if (send && *fd < 0)
+		msg.msg_controllen = 0;
+	if (send)
+		memcpy(CMSG_DATA(&c.hdr), fd, sizeof(*fd));
+	if ((send ? sendmsg(sock, &msg, MSG_NOSIGNAL) :
+	     recvmsg(sock, &msg, MSG_CMSG_CLOEXEC)) != sizeof(*number))
 		errx(1, "the other process is gone");
-	*fd = -1;
-	if (CMSG_FIRSTHDR(&msg))
+	if (!send)
+		*fd = -1;
+	if (!send && CMSG_FIRSTHDR(&msg))
 		memcpy(fd, CMSG_DATA(&c.hdr), sizeof(*fd));
-	return number;
 }
 
-/* The picture */
-static uint32_t color(size_t i)
+/* A client's picture */
+static uint32_t color(int client, size_t i)
 {
-	return i * 2654435761u | 1;
+	return (i + client) * 2654435761u | 1;
 }
 
-/* The client: has the slice, and neither device, group nor container. */
+/* A client: has its slice, and neither device, group nor container. */
 
 static sigjmp_buf revoked;
 static unsigned int pictures;
@@ -79,40 +71,43 @@ static void on_sigbus(int sig)
 	siglongjmp(revoked, 1);
 }
 
-static void draw_until_revoked(uint32_t *pixel, size_t size, int sock)
+static void draw_until_revoked(int client, uint32_t *pixel, size_t size,
+			       int sock)
 {
+	int none = -1;
 	size_t i;
 
 	if (sigsetjmp(revoked, 1))
 		return;
 	for (;;) {
 		for (i = 0; i < size / sizeof(*pixel); i++)
-			pixel[i] = color(i);
+			pixel[i] = color(client, i);
 		__sync_synchronize();	/* what was combined is written */
 		if (!pictures++)
-			send_fd(sock, 0, -1);
+			pass(sock, 1, &size, &none);
 	}
 }
 
-static int run_client(int sock)
+static int run_client(int client, int sock)
 {
 	struct sigaction action = { .sa_handler = on_sigbus };
 	uint32_t *pixel;
 	size_t size;
 	int slice;
 
-	size = receive_fd(sock, &slice);
+	pass(sock, 0, &size, &slice);
 	pixel = bufsync_map_aligned(slice, size, 0, PROT_READ | PROT_WRITE, 0);
 	if (pixel == MAP_FAILED)
 		err(1, "mmap");
 	sigaction(SIGBUS, &action, NULL);
-	draw_until_revoked(pixel, size, sock);
+	draw_until_revoked(client, pixel, size, sock);
 
 	/* Nothing of it is left, and it cannot be mapped again. */
 	if (mmap(NULL, size, PROT_READ, MAP_SHARED, slice, 0) != MAP_FAILED ||
 	    errno != ENODEV)
 		errx(1, "the slice can still be mapped");
-	printf("client: SIGBUS after %u pictures, then ENODEV\n", pictures);
+	printf("client %d: SIGBUS after %u pictures, then ENODEV\n", client,
+	       pictures);
 	return bufsync_unmap(pixel, size);
 }
 
@@ -178,59 +173,102 @@ static int export_slice(int device, uint32_t bar, uint64_t offset, uint64_t len)
 	return slice;
 }
 
-static void revoke_slice(int device, int slice)
+static void clear(volatile uint32_t *pixel, size_t size)
 {
-	struct vfio_dmabuf_revoke args = { .dmabuf_fd = slice };
-
-	if (feature(device, VFIO_DEVICE_FEATURE_SET |
-		    VFIO_DMABUF_FEATURE_REVOKE, &args, sizeof(args)))
-		err(1, "REVOKE");
+	while (size) {
+		size -= sizeof(*pixel);
+		pixel[size / sizeof(*pixel)] = 0;
+	}
 }
 
-static int run_primary(const char *bdf, uint32_t bar, int sock)
+/* A slice to be written to as memory, with nothing of whoever had it before */
+static int vend(int device, uint32_t bar, size_t offset, uint32_t *pixel,
+		size_t size)
 {
-	struct vfio_region_info region = { .argsz = sizeof(region),
-					   .index = bar };
 	struct vfio_dmabuf_memattr wc = {
 		.memattr = VFIO_DMABUF_MEMATTR_WC,
 	};
-	struct vfio_dmabuf_info info = { .dmabuf_fd = -1 };
-	int device = open_device(bdf), none, status;
-	uint32_t *pixel;
-	size_t size, i;
 
-	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &region))
-		err(1, "VFIO_DEVICE_GET_REGION_INFO");
-	size = region.size < MOST ? region.size : MOST;
-
-	/* The client may write to this, and to nothing else of the device. */
-	wc.dmabuf_fd = export_slice(device, bar, 0, size);
+	wc.dmabuf_fd = export_slice(device, bar, offset, size);
 	/* Before it is sent: what is mapped already stays as it is. */
 	if (feature(device, VFIO_DEVICE_FEATURE_SET |
 		    VFIO_DMABUF_FEATURE_MEMATTR, &wc, sizeof(wc)))
 		err(1, "MEMATTR: BAR %u may be registers, not memory", bar);
-	pixel = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, device,
-		     region.offset);
-	if (pixel == MAP_FAILED)
-		err(1, "mmap of BAR %u", bar);
-	for (i = 0; i < size / sizeof(*pixel); i++)
-		pixel[i] = 0;	/* nothing of whoever had it before */
-	send_fd(sock, size, wc.dmabuf_fd);
-	receive_fd(sock, &none);
+	clear(pixel, size);
+	return wc.dmabuf_fd;
+}
 
-	/* Both see the same memory. */
+/* From here on the range is nobody's, and may be given to another. */
+static void take_back(int device, int slice, pid_t client)
+{
+	struct vfio_dmabuf_revoke args = { .dmabuf_fd = slice };
+	int status;
+
+	if (feature(device, VFIO_DEVICE_FEATURE_SET |
+		    VFIO_DMABUF_FEATURE_REVOKE, &args, sizeof(args)))
+		err(1, "REVOKE");
+	if (waitpid(client, &status, 0) != client || status)
+		errx(1, "the client has not noticed");
+	close(slice);
+}
+
+/* How many pixels are as @client draws them */
+static size_t drawn(int client, const volatile uint32_t *pixel, size_t size)
+{
+	size_t i, n = 0;
+
 	for (i = 0; i < size / sizeof(*pixel); i++)
-		if (pixel[i] != color(i))
-			errx(1, "pixel %zu is not what the client drew", i);
-	printf("primary: the client has drawn %zu pixels\n", i);
+		n += pixel[i] == color(client, i);
+	return n;
+}
+
+static int run_primary(const char *bdf, uint32_t bar, const int *socks,
+		       const pid_t *pids)
+{
+	struct vfio_region_info region = { .argsz = sizeof(region),
+					   .index = bar };
+	struct vfio_dmabuf_info info = { .dmabuf_fd = -1 };
+	int device = open_device(bdf), slices[CLIENTS], none, i;
+	uint32_t *pixel[CLIENTS];
+	size_t size, all, answer;
+
+	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &region))
+		err(1, "VFIO_DEVICE_GET_REGION_INFO");
+	size = (region.size < MOST ? region.size : MOST) / CLIENTS;
+	all = size / sizeof(**pixel);
+	if (!size || size % sysconf(_SC_PAGESIZE))
+		errx(1, "BAR %u is too small", bar);
+	pixel[0] = mmap(NULL, CLIENTS * size, PROT_READ | PROT_WRITE,
+			MAP_SHARED, device, region.offset);
+	if (pixel[0] == MAP_FAILED)
+		err(1, "mmap of BAR %u", bar);
+	/* Each may write to its range, and to nothing else of the device. */
+	for (i = 0; i < CLIENTS; i++) {
+		pixel[i] = pixel[0] + i * all;
+		slices[i] = vend(device, bar, i * size, pixel[i], size);
+		pass(socks[i], 1, &size, &slices[i]);
+	}
+	/* All see the same memory. */
+	for (i = 0; i < CLIENTS; i++) {
+		pass(socks[i], 0, &answer, &none);
+		if (drawn(i, pixel[i], size) != all)
+			errx(1, "this is not what client %d drew", i);
+	}
+	printf("primary: both have drawn, %zu pixels each\n", all);
 	fflush(stdout);
 
-	revoke_slice(device, wc.dmabuf_fd);
-	/* From here on the range is nobody's, and may be given to another. */
-	if (wait(&status) < 0 || status)
-		errx(1, "the client has not noticed");
-	close(wc.dmabuf_fd);
-	export_slice(device, bar, 0, size);
+	take_back(device, slices[0], pids[0]);
+	slices[0] = vend(device, bar, 0, pixel[0], size);
+	/* The other one draws on: what is rubbed out comes back. */
+	clear(pixel[1], size);
+	while (drawn(1, pixel[1], size) != all)
+		usleep(1000);
+	if (drawn(0, pixel[0], size) || drawn(1, pixel[0], size))
+		errx(1, "somebody draws where nobody may");
+	printf("primary: client 0 draws no more, client 1 does\n");
+	fflush(stdout);
+
+	take_back(device, slices[1], pids[1]);
 	if (feature(device, VFIO_DEVICE_FEATURE_GET | VFIO_DMABUF_FEATURE_INFO,
 		    &info, sizeof(info)))
 		err(1, "INFO");
@@ -241,18 +279,23 @@ static int run_primary(const char *bdf, uint32_t bar, int sock)
 
 int main(int argc, char **argv)
 {
-	int socks[2];
+	int socks[CLIENTS], pair[2], i;
+	pid_t pids[CLIENTS];
 
 	if (argc != 3)
 		errx(2, "usage: %s BDF BAR", argv[0]);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks))
-		err(1, "socketpair");
-	/* Before the device is opened, or the client would have it, too. */
-	if (!fork()) {
-		close(socks[0]);
-		alarm(60);
-		return run_client(socks[1]);
+	/* Before the device is opened, or they would have it, too. */
+	for (i = 0; i < CLIENTS; i++) {
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+			err(1, "socketpair");
+		socks[i] = pair[0];
+		pids[i] = fork();
+		if (!pids[i]) {
+			alarm(60);
+			return run_client(i, pair[1]);
+		}
+		close(pair[1]);
 	}
-	close(socks[1]);
-	return run_primary(argv[1], atoi(argv[2]), socks[0]);
+	alarm(60);
+	return run_primary(argv[1], atoi(argv[2]), socks, pids);
 }
