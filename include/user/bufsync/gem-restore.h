@@ -550,7 +550,7 @@ static inline int bufsync_gem_fill_in(const struct bufsync_gem_plan *plan,
 	while (t < plan->count) {
 		if (f < plan->count &&
 		    plan->from[f].number < plan->to[t].number) {
-			number = plan->from[f++].number;
+			number = (__u32)plan->from[f++].number;
 			if (bufsync_gem_slot_find(plan->to, plan->count, number))
 				continue;
 			if (bufsync_gem_plug(plugs, drm, &handle))
