@@ -143,26 +143,34 @@ root_base() {
 	mv "$ROOT.tmp" "$ROOT"
 }
 
-# root_guest: what guests of another architecture run on. Unpacked, not installed: the
-# users are those of the root that builds.
-root_guest() {
-	local line opts=() list
-	list=ROOT_PKGS_guest_$ROOT_ARCH
+# root_extract DIR ARCH PACKAGE...: a root that only guests run on. Unpacked, not installed:
+# the users are those of the root that builds. PACKAGE/SUITE is of that suite.
+root_extract() {
+	local dir=$1 arch=$2 line mirror opts=()
+	shift 2
+	mirror=$(root_mirror)
 	while IFS= read -r line; do
 		opts+=(--aptopt="$line")
 	done < <(root_proxy)
-	rm -rf "$ROOT_GUEST.tmp"
-	# shellcheck disable=SC2086 # a list of words
+	rm -rf "$dir.tmp"
 	setpriv --pdeathsig KILL \
 		unshare --mount --pid --fork --kill-child --propagation private --mount-proc \
-		mmdebstrap --mode=root --variant=extract --architectures="$ROOT_ARCH" \
+		mmdebstrap --mode=root --variant=extract --architectures="$arch" \
 		--skip=check/qemu --aptopt='Acquire::Languages "none"' \
 		--aptopt='Acquire::Retries "3"' "${opts[@]}" \
-		--include="$(echo ${!list} | tr ' ' ,)" trixie "$ROOT_GUEST.tmp" "$(root_mirror)"
-	rm -rf "$ROOT_GUEST.tmp"/{var/cache,var/lib/apt,usr/share/{doc,man,locale,info}}
-	cp -p "$ROOT"/etc/{passwd,group} "$ROOT_GUEST.tmp/etc/"
-	ln -sf mawk "$ROOT_GUEST.tmp/usr/bin/awk"
-	mv "$ROOT_GUEST.tmp" "$ROOT_GUEST"
+		--include="$(tr ' ' , <<<"$*")" trixie "$dir.tmp" \
+		"deb $mirror trixie main" "deb $mirror trixie-backports main"
+	rm -rf "$dir.tmp"/{var/cache,var/lib/apt,usr/share/{doc,man,locale,info}}
+	cp -p "$ROOT"/etc/{passwd,group} "$dir.tmp/etc/"
+	ln -sf mawk "$dir.tmp/usr/bin/awk"
+	mv "$dir.tmp" "$dir"
+}
+
+# root_guest: what guests of another architecture run on.
+root_guest() {
+	local list=ROOT_PKGS_guest_$ROOT_ARCH
+	# shellcheck disable=SC2086 # a list of words
+	root_extract "$ROOT_GUEST" "$ROOT_ARCH" ${!list}
 }
 
 root_run() { ns_run -l "$ROOT" "$@"; }	# root_run [-w] -- COMMAND...
