@@ -113,11 +113,16 @@ qemu_argv() {
 		[[ $ROOT_ARCH != amd64 ]] ||
 			cmdline+=" tsc=reliable${VM_TSC_KHZ:+ tsc_early_khz=$VM_TSC_KHZ}"
 	fi
-	printf '%s\n' -m "$VM_MEM" \
-		-kernel "/run/kernel/vmlinux-$KERNEL_BOOT" -initrd "/run/kernel/initrd-$KERNEL_BOOT" \
-		-chardev file,id=con,path=/run/vm/console.log -serial chardev:con
+	printf '%s\n' -m "$VM_MEM" -serial chardev:con \
+		-chardev "file,id=con,path=/run/vm/console.log${VM_FIRMWARE:+,input-path=/run/firmware/keys}"
 	# shellcheck disable=SC2086,SC2116 # one line
-	printf '%s\n' -append "$(echo $cmdline $VM_CMDLINE)"
+	cmdline=$(echo $cmdline $VM_CMDLINE)
+	if [[ $VM_FIRMWARE ]]; then
+		firmware_argv "$cmdline"
+	else
+		printf '%s\n' -kernel "/run/kernel/vmlinux-$KERNEL_BOOT" \
+			-initrd "/run/kernel/initrd-$KERNEL_BOOT" -append "$cmdline"
+	fi
 	qemu_9p root /run/guest ,readonly=on
 	qemu_9p vm /run/vm ''
 	[[ ! $VM_SHARE ]] || qemu_9p share /run/share ''
@@ -158,6 +163,7 @@ qemu_run() {
 		opts+=(-g "$layer")
 	done
 	[[ ! $VM_SHARE ]] || opts+=(-b "$VM_SHARE=/run/share")
+	[[ ! $VM_FIRMWARE ]] || opts+=(-b "$VM_FIRMWARE=/run/firmware")
 	printf '%s\n' "${argv[@]}" >"$VM_RUN/qemu.args"
 	ns_run "${opts[@]}" -b "$KERNEL_DIR=/run/kernel" -b "$VM_RUN=/run/vm" -l "$ROOT" -- \
 		"${argv[@]}" 2>"$VM_RUN/qemu.log"
