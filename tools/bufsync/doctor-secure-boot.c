@@ -148,8 +148,10 @@ static void check_signatures(struct doctor *doctor, int must)
 	}
 	if (!any)
 		return;		/* said elsewhere */
-	snprintf(fix, sizeof(fix), "sudo dkms generate_mok; sudo dkms install --force bufsync/"
-		 BUFSYNC_VERSION " -k %.300s", doctor->kernel.release);
+	/* To install by force is not enough: what is built already stays as it is. */
+	snprintf(fix, sizeof(fix), "sudo dkms generate_mok; sudo dkms build --force bufsync/"
+		 BUFSYNC_VERSION " -k %.300s && sudo dkms install --force bufsync/"
+		 BUFSYNC_VERSION " -k %.300s", doctor->kernel.release, doctor->kernel.release);
 	if (!used)
 		found(doctor, "signature", "ok", NULL, "the modules are signed, by \"%s\"",
 		      doctor->modules[0].signer);
