@@ -39,8 +39,10 @@ FIXTURE_SETUP(loop)
 	snprintf(self->socket, sizeof(self->socket), "/tmp/compositor-%d",
 		 getpid());
 	unlink(self->socket);
-	snprintf(command, sizeof(command), "exec %s/compositor-loop %s %d",
-		 self->dir, self->socket, GOOD + BAD);
+	/* Its end is that of its clients, whatever they wait for. */
+	snprintf(command, sizeof(command),
+		 "exec timeout 200 %s/compositor-loop %s %d", self->dir,
+		 self->socket, GOOD + BAD);
 	self->compositor = popen(command, "re");
 	ASSERT_NE(NULL, self->compositor);
 	ASSERT_NE(NULL, fgets(self->line, sizeof(self->line),
