@@ -91,6 +91,16 @@ locked() {
 	exec {fd}>&-
 }
 
+# sweep DIR PREFIX...: remove what killed runs have left there, PREFIX.*, half a day ago: what
+# is newer may belong to a run of another tree.
+sweep() {
+	local dir=$1 prefix
+	shift
+	for prefix; do
+		find "$dir" -mindepth 1 -maxdepth 1 -name "$prefix.*" -mmin +720 -exec rm -rf {} +
+	done
+}
+
 # tree_id: the tree's commit, with "-dirty" if it is changed; "-" in a tarball.
 tree_id() { git -c safe.directory='*' -C "$TREE" describe --always --dirty --abbrev=40 2>/dev/null || echo -; }
 
