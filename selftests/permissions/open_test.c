@@ -280,14 +280,40 @@ static int use_heap(int fd)
 	return heap_alloc_plain(fd, PAGE) < 0;
 }
 
+/*
+ * With @uid logged in, or nobody. udev has been seen to go by the rules that it had before,
+ * on a machine with much to do: it is asked more than once.
+ */
+static int try_logged_in(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(as) *self, const FIXTURE_VARIANT(as) *variant,
+			 uid_t uid, int wanted)
+{
+	int ret, tries;
+
+	for (tries = 0; tries < 20; tries++) {
+		ret = try(self, variant, HEAP_NODE, use_heap);
+		if (ret == wanted)
+			break;
+		sleep_ms(200);
+		if (run("udevadm control --reload") || log_in(uid))
+			break;
+	}
+	if (tries)
+		TH_LOG("%d: asked %d times more", ret, tries);
+	return ret;
+}
+
 TEST_F(as, heap)
 {
-	EXPECT_EQ(variant->heap, try(self, variant, HEAP_NODE, use_heap));
-	if (!variant->seat)
+	if (!variant->seat) {
+		EXPECT_EQ(variant->heap, try(self, variant, HEAP_NODE, use_heap));
 		return;
+	}
+	EXPECT_EQ(variant->heap, try_logged_in(_metadata, self, variant,
+					       variant->seat, variant->heap));
 	/* It lasts as long as the session, and no longer. */
 	ASSERT_EQ(0, log_in(0));
-	EXPECT_EQ(EACCES, try(self, variant, HEAP_NODE, use_heap));
+	EXPECT_EQ(EACCES, try_logged_in(_metadata, self, variant, 0, EACCES));
 }
 
 static int use_gem(int fd)
