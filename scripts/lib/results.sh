@@ -68,6 +68,13 @@ results_splats() {
 	fi
 }
 
+# results_splats_ktap DIR PREFIX: the same as lines of KTAP, for a row that is a script.
+results_splats_ktap() {
+	results_splats "$1" | awk -F'\t' -v prefix="$2" '
+		$1 != "pass" { print "# " $3; printf "not " }
+		{ print "ok - " prefix $2 }'
+}
+
 # results_kcsan DIR: the data races that the kernel has seen, as results. Those without a
 # frame of the bundle's are the stock kernel's, and of no interest; those that
 # selftests/kcsan-known explains pass. The logs are left without any, in their place
