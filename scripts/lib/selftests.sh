@@ -55,7 +55,7 @@ source_ensure() {
 selftests_key() {
 	(
 		cd "$TREE" || exit
-		find selftests/*/ selftests/{Makefile,docs.mk} include src compat tools docs/examples \
+		find selftests/*/ selftests/{Makefile,*.mk} include src compat tools docs/examples \
 			scripts/lib/docs-code -type f -print0 | sort -z | xargs -0 sha256sum
 		scripts/lib/docs-code all ./*.md docs/*.md
 	) | sha256sum | cut -c1-16
