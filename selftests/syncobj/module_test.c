@@ -178,7 +178,6 @@ TEST_F_TIMEOUT(module, unload_races_with_the_last_event, 300)
 	EXPECT_EQ(NULL, kmsg_splat(read_log(self))) TH_LOG("%s", self->log);
 }
 
-/* A kernel that has its own: one sentence, and nothing is changed. */
 /* A syncobj with a registration that fires, and one that is left to its fd's end */
 static int use(void *arg, int thread)
 {
@@ -214,6 +213,7 @@ TEST_F_TIMEOUT(module, goes_and_comes_under_use, 300)
 	EXPECT_EQ(NULL, kmsg_splat(read_log(self))) TH_LOG("%s", self->log);
 }
 
+/* A kernel that has its own: one sentence, and nothing is changed. */
 TEST_F_TIMEOUT(module, refuses_beside_another_syncobj, 300)
 {
 	ASSERT_EQ(0, module_settle("syncobj", 0));
