@@ -6,6 +6,7 @@
 
 #include "heap_env.h"
 #include "syncobj_util.h"
+#include "text_util.h"
 
 #define LEN	MIB(64)
 
@@ -310,16 +311,15 @@ static int read_files(void *arg)
 /* What can be reclaimed, the contents of files, makes room. */
 TEST_F(limit, page_cache_makes_room)
 {
-	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
 	int64_t file;
 	pid_t pid;
+	int fd;
 
 	/* Here, as who finds a file is charged for what is known of it. */
 	to_find = MIB(56);
 	nftw("/usr/lib", find_file, 16, FTW_PHYS);
 	/* Whoever read it before is charged for it. */
-	ASSERT_EQ(1, write(fd, "1", 1));
-	close(fd);
+	ASSERT_EQ(0, text_write("/proc/sys/vm/drop_caches", "1"));
 	ASSERT_EQ(0, cg_write_bytes(&self->target, "memory.max", MIB(40)));
 	pid = cg_run(&self->target, read_files, NULL);
 	ASSERT_GT(pid, 0);

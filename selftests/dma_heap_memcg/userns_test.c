@@ -8,25 +8,13 @@
  * process that has made it, "inside", is in it as a uid that it does not know.
  */
 #include "access.h"
+#include "text_util.h"
 
 FIXTURE(userns) {
 	struct access_env a;
 	int ns;
 	int inside;
 };
-
-static void write_line(struct __test_metadata *_metadata, pid_t pid,
-		       const char *file, const char *line)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	ASSERT_GE(fd, 0);
-	ASSERT_EQ((ssize_t)strlen(line), write(fd, line, strlen(line)));
-	close(fd);
-}
 
 /* A process in a new namespace; where to put an fd of that, and its pidfd */
 static void new_userns(struct __test_metadata *_metadata, const struct cg *cg,
@@ -36,7 +24,8 @@ static void new_userns(struct __test_metadata *_metadata, const struct cg *cg,
 	char path[64];
 
 	*pidfd = victim(_metadata, cg, &v);
-	write_line(_metadata, v.pid, "uid_map", "0 65534 1\n");
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", v.pid);
+	ASSERT_EQ(0, text_write(path, "0 65534 1\n"));
 	snprintf(path, sizeof(path), "/proc/%d/ns/user", v.pid);
 	*ns = open(path, O_RDONLY | O_CLOEXEC);
 	ASSERT_GE(*ns, 0);

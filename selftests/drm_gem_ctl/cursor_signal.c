@@ -24,6 +24,7 @@
 #include "module_util.h"
 #include "param_util.h"
 #include "syncobj_util.h"
+#include "text_util.h"
 
 #define PATCH		"virtio_gpu_resv_fix"
 #define PATCH_DIR	"/sys/kernel/livepatch/" PATCH
@@ -78,12 +79,10 @@ static void patch_settle(void)
 static void patch_unload(void)
 {
 	int64_t end = in_ms(60000);
-	int fd, ret;
+	int ret = text_write(PATCH_DIR "/enabled", "0");
 
-	fd = open(PATCH_DIR "/enabled", O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, "0", 1) != 1)
-		fail("disable " PATCH, 0);
-	close(fd);
+	if (ret)
+		fail("disable " PATCH, ret);
 	do {
 		sleep_ms(50);
 		ret = module_unload(PATCH);

@@ -18,6 +18,7 @@
 #include "cgroup_util.h"
 #include "module_util.h"
 #include "syncobj_util.h"
+#include "text_util.h"
 
 #define CG_MOUNT	"/sys/fs/cgroup"
 
@@ -252,20 +253,9 @@ int64_t cg_read_key(const struct cg *cg, const char *file, const char *key)
 
 int cg_write(const struct cg *cg, const char *file, const char *value)
 {
-	size_t len = strlen(value);
 	char path[PATH_MAX];
-	int fd, ret;
 
-	ret = path_of(path, sizeof(path), cg, file);
-	if (ret)
-		return ret;
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, value, len) != (ssize_t)len)
-		ret = -errno;
-	close(fd);
-	return ret;
+	return path_of(path, sizeof(path), cg, file) ?: text_write(path, value);
 }
 
 int cg_write_bytes(const struct cg *cg, const char *file, int64_t bytes)

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,6 +8,7 @@
 #include "heap_util.h"
 #include "module_util.h"
 #include "syncobj_util.h"
+#include "text_util.h"
 
 #define FD_ARG(fd)	((void *)(long)(fd))
 
@@ -228,20 +227,9 @@ int64_t cg_bytes(int dev, const struct cg *cg)
 	return ret ?: (int64_t)q.out_bytes;
 }
 
-static void write_one(const char *path)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	/* Not every kernel has them. */
-	if (fd < 0)
-		return;
-	if (write(fd, "1", 1) != 1)
-		fprintf(stderr, "# %s: %s\n", path, strerror(errno));
-	close(fd);
-}
-
 void memory_compact(void)
 {
-	write_one("/proc/sys/vm/drop_caches");
-	write_one("/proc/sys/vm/compact_memory");
+	/* Not every kernel has them. */
+	text_write("/proc/sys/vm/drop_caches", "1");
+	text_write("/proc/sys/vm/compact_memory", "1");
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -10,6 +9,7 @@
 
 #include "heap_util.h"
 #include "module_util.h"
+#include "param_util.h"
 
 /* What output fields hold before a call, to see whether they were written. */
 #define POISON		0xa5
@@ -115,42 +115,14 @@ int heap_transfer(int dev, int dmabuf, uint32_t charge_fd)
 	return heap_try(dev, DMA_HEAP_MEMCG_IOC_TRANSFER, &args);
 }
 
-static int param_open(const char *name, int flags)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", HEAP_PARAMS, name);
-	fd = open(path, flags | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
 int heap_param_get(const char *name, char *buf, size_t size)
 {
-	int fd = param_open(name, O_RDONLY);
-	ssize_t n;
-	int ret;
-
-	if (fd < 0)
-		return fd;
-	n = read(fd, buf, size - 1);
-	ret = n < 0 ? -errno : 0;
-	buf[n < 0 ? 0 : n] = '\0';
-	buf[strcspn(buf, "\n")] = '\0';
-	close(fd);
-	return ret;
+	return param_get("dma_heap_memcg", name, buf, size);
 }
 
 int heap_param_set(const char *name, const char *value)
 {
-	int fd = param_open(name, O_WRONLY), ret = 0;
-
-	if (fd < 0)
-		return fd;
-	if (write(fd, value, strlen(value)) != (ssize_t)strlen(value))
-		ret = -errno;
-	close(fd);
-	return ret;
+	return param_set("dma_heap_memcg", name, value);
 }
 
 int buf_sync(int dmabuf, uint64_t flags)

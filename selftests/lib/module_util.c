@@ -15,6 +15,7 @@
 
 #include "module_util.h"
 #include "syncobj_util.h"
+#include "text_util.h"
 
 static int open_in(const char *dir, const char *name)
 {
@@ -325,17 +326,6 @@ static long meminfo_kib(const char *field)
 	return kib;
 }
 
-static void write_byte(const char *path, char byte)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	if (write(fd, &byte, 1) != 1)
-		fprintf(stderr, "# %s: %s\n", path, strerror(errno));
-	close(fd);
-}
-
 /* Empty slab pages stay with their cache until it is told to shrink. */
 static void slab_shrink(void)
 {
@@ -343,14 +333,14 @@ static void slab_shrink(void)
 	char path[PATH_MAX];
 	struct dirent *de;
 
-	write_byte("/proc/sys/vm/drop_caches", '3');
+	text_write("/proc/sys/vm/drop_caches", "3");
 	/* The links are other names of the same caches. */
 	while (dir && (de = readdir(dir))) {
 		if (de->d_type != DT_DIR || de->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink",
 			 de->d_name);
-		write_byte(path, '1');
+		text_write(path, "1");
 	}
 	if (dir)
 		closedir(dir);

@@ -9,26 +9,29 @@
 #include <string.h>
 #include <unistd.h>
 
-static inline int param_open(const char *module, const char *name, int flags)
-{
-	char path[256];
-	int fd;
+#include "text_util.h"
 
-	snprintf(path, sizeof(path), "/sys/module/%s/parameters/%s", module,
+#define PARAM_PATH	256
+
+static inline void param_path(char path[PARAM_PATH], const char *module,
+			      const char *name)
+{
+	snprintf(path, PARAM_PATH, "/sys/module/%s/parameters/%s", module,
 		 name);
-	fd = open(path, flags | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
 }
 
 /* Without the newline */
 static inline int param_get(const char *module, const char *name, char *value,
 			    size_t size)
 {
-	int fd = param_open(module, name, O_RDONLY);
+	char path[PARAM_PATH];
 	ssize_t n;
+	int fd;
 
+	param_path(path, module, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return fd;
+		return -errno;
 	n = read(fd, value, size - 1);
 	close(fd);
 	if (n < 0)
@@ -41,14 +44,10 @@ static inline int param_get(const char *module, const char *name, char *value,
 static inline int param_set(const char *module, const char *name,
 			    const char *value)
 {
-	int fd = param_open(module, name, O_WRONLY), ret = 0;
+	char path[PARAM_PATH];
 
-	if (fd < 0)
-		return fd;
-	if (write(fd, value, strlen(value)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
+	param_path(path, module, name);
+	return text_write(path, value);
 }
 
 #endif /* _PARAM_UTIL_H */

@@ -3,11 +3,9 @@
  * Many registrations, and what is left when nobody wants them any more:
  * nothing.
  */
-#include <fcntl.h>
-#include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
+#include "cgroup_util.h"
 #include "env_util.h"
 
 #define OBJECTS		5000
@@ -220,61 +218,28 @@ TEST_F_TIMEOUT(scale, swept_before_there_are_too_many, 120)
 	EXPECT_EQ(0, efd_take(efd));
 }
 
-static long cgroup_current(const char *dir)
-{
-	char path[128], text[32];
-	int fd, n;
-
-	snprintf(path, sizeof(path), "%s/memory.current", dir);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return -EIO;
-	text[n] = '\0';
-	return atol(text);
-}
-
-static int cgroup_write(const char *dir, const char *file, const char *text)
-{
-	char path[128];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 /* Registrations are charged to the memory cgroup of who makes them. */
 TEST_F_TIMEOUT(scale, charged, 120)
 {
-	static const char root[] = "/sys/fs/cgroup";
-	static const char dir[] = "/sys/fs/cgroup/bufsync_scale_test";
 	int so = so_create(self->env.dev, 0), efd = efd_new(), i, ret = 0;
-	long before, after;
+	int64_t before, after;
+	struct cg top, cg;
 
 	if (access("/sys/fs/cgroup/cgroup.controllers", F_OK))
 		SKIP(return, "no version 2 cgroups");
-	ASSERT_EQ(0, cgroup_write(root, "cgroup.subtree_control", "+memory"));
-	ASSERT_TRUE(!mkdir(dir, 0755) || errno == EEXIST);
-	ASSERT_EQ(0, cgroup_write(dir, "cgroup.procs", "0"));
-	before = cgroup_current(dir);
+	ASSERT_EQ(0, cg_setup(&top));
+	ASSERT_EQ(0, cg_new(&cg, &top, "watches"));
+	ASSERT_EQ(0, cg_move(&cg, 0));
+	before = cg_read(&cg, "memory.current");
 	for (i = 0; i < 10000 && !ret; i++)
 		ret = so_eventfd(self->env.dev, so, efd, 1 + i, 0);
-	after = cgroup_current(dir);
+	after = cg_read(&cg, "memory.current");
 	close(efd);
 	EXPECT_EQ(self->refs, module_settle("syncobj", self->refs));
-	EXPECT_EQ(0, cgroup_write(root, "cgroup.procs", "0"));
-	EXPECT_EQ(0, rmdir(dir));
+	EXPECT_EQ(0, cg_teardown(&top));
 	EXPECT_EQ(0, ret);
 	ASSERT_GE(before, 0);
-	TH_LOG("%ld bytes", after - before);
+	TH_LOG("%lld bytes", (long long)(after - before));
 	/* a watch has more than 100 bytes */
 	EXPECT_GT(after - before, 10000 * 100);
 }
