@@ -18,8 +18,8 @@
 
 #include "syncobj_util.h"
 #include "thread_util.h"
+#include "unpriv_env.h"
 
-#define NOBODY		65534
 #define OTHER		65533
 
 #define CAP(name)	(1ULL << CAP_##name)

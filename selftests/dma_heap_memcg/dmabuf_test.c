@@ -13,6 +13,7 @@
 #include "dmabuf_util.h"
 #include "syncobj_util.h"
 #include "thread_util.h"
+#include "unpriv_env.h"
 
 #define SIZE	MIB(16)
 
@@ -229,7 +230,7 @@ static int client(int sock)
 	char *p, byte = 'k';
 	int buf;
 
-	if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534))
+	if (become_nobody())
 		return 1;
 	buf = recv_fd(sock);
 	if (buf < 0)

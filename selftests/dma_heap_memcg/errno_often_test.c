@@ -13,8 +13,8 @@
 
 #include "dmabuf_util.h"
 #include "syncobj_util.h"
+#include "unpriv_env.h"
 
-#define NOBODY	65534
 /* A page each would be 80 MiB, an object of 64 bytes 1250 KiB. */
 #define OFTEN	20000
 /* For calls that reclaim; one of them has more than the slack in hand. */

@@ -5,7 +5,6 @@
  * ioctls that take one; what is wrong otherwise is in errno_args_test.c.
  */
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -13,7 +12,7 @@
 
 #include "errno_env.h"
 
-#define NOBODY	65534
+#include "unpriv_env.h"
 
 FIXTURE(errors) {
 	struct errno_env e;
@@ -137,8 +136,7 @@ static int all_as_nobody(void *arg)
 	const struct call *call = arg;
 	int got;
 
-	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
-	    setresuid(NOBODY, NOBODY, NOBODY))
+	if (become_nobody())
 		return 255;
 	got = heap_alloc(call->dev, LEN, call->charge_fd);
 	if (got != -EPERM)

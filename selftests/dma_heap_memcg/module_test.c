@@ -17,6 +17,7 @@
 #include "module_util.h"
 #include "reload_env.h"
 #include "syncobj_util.h"
+#include "unpriv_env.h"
 
 #define NAME	"dma_heap_memcg"
 #define SYSFS	"/sys/class/misc/dma_heap_memcg"
@@ -347,8 +348,7 @@ TEST_F(module, parameters_are_for_root)
 	}
 	pid = fork();
 	if (pid == 0) {
-		if (setresgid(65534, 65534, 65534) ||
-		    setresuid(65534, 65534, 65534))
+		if (become_nobody())
 			_exit(1);
 		for (i = 0; i < 2; i++)
 			if (heap_param_get(names[i], buf, sizeof(buf)) ||

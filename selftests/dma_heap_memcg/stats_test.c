@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* QUERY: it says what the kernel's own counters say, and more. */
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/ioctl.h>
 
 #include "heap_env.h"
+#include "unpriv_env.h"
 
-#define NOBODY	65534
 /* What slab caches may take of a cgroup for the bookkeeping of few buffers */
 #define BOOKS	KIB(768)
 
@@ -229,8 +228,7 @@ static int alloc_as_nobody(void *arg)
 	const struct call *call = arg;
 	int fd;
 
-	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
-	    setresuid(NOBODY, NOBODY, NOBODY))
+	if (become_nobody())
 		return 255;
 	fd = heap_alloc(call->dev, MIB(1), call->dir);
 	return fd < 0 ? -fd : 0;
@@ -268,8 +266,7 @@ static int query_as_nobody(void *arg)
 	struct dma_heap_memcg_query_args query;
 	const struct call *call = arg;
 
-	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
-	    setresuid(NOBODY, NOBODY, NOBODY))
+	if (become_nobody())
 		return 255;
 	if (heap_query(call->dev, call->dir, &query))
 		return 1;

@@ -6,8 +6,8 @@
 
 #include "heap_env.h"
 #include "syncobj_util.h"
+#include "unpriv_env.h"
 
-#define NOBODY	65534
 #define HEADER	"# cgroup bytes buffers peak local_bytes local_buffers " \
 		"charges denials failures throttled path\n"
 
@@ -186,8 +186,7 @@ TEST_F(table, same_name_again)
 static int open_as_nobody(void *arg)
 {
 	(void)arg;
-	if (setresgid(NOBODY, NOBODY, NOBODY) ||
-	    setresuid(NOBODY, NOBODY, NOBODY))
+	if (become_nobody())
 		return 255;
 	return open(HEAP_TABLE, O_RDONLY | O_CLOEXEC) < 0 ? errno : 0;
 }

@@ -4,13 +4,12 @@
  * whom, and none for what did not.
  */
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/stat.h>
 
 #include "heap_env.h"
 #include "syncobj_util.h"
+#include "unpriv_env.h"
 
-#define NOBODY	65534
 #define TRACING	"/sys/kernel/tracing"
 #define EVENTS	"events/dma_heap_memcg"
 
@@ -106,8 +105,7 @@ static int alloc_as_nobody(void *arg)
 	const int *fds = arg;
 	int fd;
 
-	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
-	    setresuid(NOBODY, NOBODY, NOBODY))
+	if (become_nobody())
 		return 255;
 	fd = heap_alloc(fds[0], MIB(1), fds[1]);
 	return fd < 0 ? -fd : 0;

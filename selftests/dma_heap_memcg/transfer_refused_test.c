@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* TRANSFER refused: nothing has changed; without the reason it works. */
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/udmabuf.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -10,6 +9,7 @@
 #include "transfer_env.h"
 
 #include "syncobj_util.h"
+#include "unpriv_env.h"
 
 #define SIZE	MIB(16)
 
@@ -238,8 +238,7 @@ static int unprivileged(void *arg)
 	struct unprivileged *u = arg;
 	struct transfer_env *t = u->t;
 
-	if (setgroups(0, NULL) || setresgid(65534, 65534, 65534) ||
-	    setresuid(65534, 65534, 65534))
+	if (become_nobody())
 		return 1;
 	if (heap_transfer(t->dev, t->buf, t->b_fd) != -EPERM)
 		return 2;

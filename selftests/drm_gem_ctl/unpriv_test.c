@@ -10,8 +10,7 @@
 #include <linux/capability.h>
 
 #include "gem_env.h"
-
-#define NOBODY	65534
+#include "unpriv_env.h"
 
 #ifndef CAP_CHECKPOINT_RESTORE
 #define CAP_CHECKPOINT_RESTORE	40
@@ -39,14 +38,6 @@ FIXTURE_SETUP(unpriv)
 FIXTURE_TEARDOWN(unpriv)
 {
 	gem_env_teardown(_metadata, &self->env);
-}
-
-static void drop(void)
-{
-	if (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY))
-		_exit(100);
-	if (!setuid(0))
-		_exit(101);
 }
 
 /* Only this one; for a user who is not root */
@@ -105,23 +96,12 @@ static int refused(FIXTURE_DATA(unpriv) *self)
 	return everything_but_move(self);
 }
 
-static void expect_child(struct __test_metadata *_metadata, pid_t pid)
-{
-	int status;
-
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_TRUE(WIFEXITED(status));
-	EXPECT_EQ(0, WEXITSTATUS(status));
-}
-
 TEST_F(unpriv, nobody)
 {
 	pid_t pid = fork();
 
-	if (pid == 0) {
-		drop();
-		_exit(refused(self));
-	}
+	if (pid == 0)
+		_exit(become_nobody() ? 100 : refused(self));
 	expect_child(_metadata, pid);
 	EXPECT_EQ(1, gem_count(self->env.dev, self->drm));
 }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Callers without privileges, and in namespaces of their own. */
 #include <fcntl.h>
-#include <grp.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "env_util.h"
-
-#define NOBODY	65534
+#include "unpriv_env.h"
 
 FIXTURE(unpriv) {
 	struct env env;
@@ -81,20 +79,8 @@ static int everything(int dev, int foreign)
 
 static void drop(void)
 {
-	if (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY))
+	if (become_nobody())
 		_exit(100);
-	/* gone for good? */
-	if (!setuid(0))
-		_exit(101);
-}
-
-static void expect_child(struct __test_metadata *_metadata, pid_t pid)
-{
-	int status;
-
-	ASSERT_EQ(pid, waitpid(pid, &status, 0));
-	EXPECT_TRUE(WIFEXITED(status));
-	EXPECT_EQ(0, WEXITSTATUS(status));
 }
 
 TEST_F(unpriv, nobody)
