@@ -194,22 +194,6 @@ static int without_leader(void *arg)
 	return 1;
 }
 
-static bool is_zombie(pid_t pid)
-{
-	char path[64], line[256] = "", *paren;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	if (!fgets(line, sizeof(line), f))
-		line[0] = '\0';
-	fclose(f);
-	paren = strrchr(line, ')');
-	return paren && !strncmp(paren, ") Z", 3);
-}
-
 /* The first thread is dead and looks like a zombie, but another lives. */
 TEST_F(life, dead_leader)
 {
@@ -220,9 +204,9 @@ TEST_F(life, dead_leader)
 	ASSERT_GT(pid, 0);
 	pidfd = pidfd_of(pid, 0);
 	ASSERT_GE(pidfd, 0);
-	while (!is_zombie(pid) && now_ns() < end)
+	while (task_state(pid) != 'Z' && now_ns() < end)
 		sleep_ms(1);
-	ASSERT_TRUE(is_zombie(pid));
+	ASSERT_EQ('Z', task_state(pid));
 	fd = heap_alloc(self->env.dev, LEN, pidfd);
 	ASSERT_GE(fd, 0);
 	EXPECT_TRUE(cg_settles(&self->leaf, LEN, self->slack));
@@ -242,9 +226,9 @@ TEST_F(life, dead_leader_of_a_process_that_moved)
 	ASSERT_GT(pid, 0);
 	pidfd = pidfd_of(pid, 0);
 	ASSERT_GE(pidfd, 0);
-	while (!is_zombie(pid) && now_ns() < end)
+	while (task_state(pid) != 'Z' && now_ns() < end)
 		sleep_ms(1);
-	ASSERT_TRUE(is_zombie(pid));
+	ASSERT_EQ('Z', task_state(pid));
 	ASSERT_EQ(0, cg_move(&self->own, pid));
 	ASSERT_EQ(0, heap_query(self->env.dev, pidfd, &query));
 	EXPECT_EQ(cg_id(&self->own), query.out_cgroup);

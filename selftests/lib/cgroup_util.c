@@ -272,7 +272,11 @@ static int64_t read_any(const struct cg *cg, const char *file, const char *key)
 	return key ? cg_read_key(cg, file, key) : cg_read(cg, file);
 }
 
-void cg_drain(const struct cg *cg)
+/*
+ * Tells all CPUs to give back what they keep in stock for @cg and below, which
+ * comes to pass a little later.
+ */
+static void drain_stocks(const struct cg *cg)
 {
 	int64_t high = cg_read(cg, "memory.high");
 
@@ -294,7 +298,7 @@ static int64_t settle(const struct cg *cg, const char *file, const char *key,
 		    now_ns() >= end)
 			return value;
 		if (now_ns() >= drain && !strcmp(file, "memory.current")) {
-			cg_drain(cg);
+			drain_stocks(cg);
 			drain = INT64_MAX;
 		}
 		sleep_ms(10);

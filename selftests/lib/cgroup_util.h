@@ -40,7 +40,7 @@ int cg_write_bytes(const struct cg *cg, const char *file, int64_t bytes);
 /*
  * Waits until a counter is within @slack bytes of @want, or gives up after ten
  * seconds (the kernel's statistics may be two seconds old); returns it. If it
- * takes long cg_drain() is tried.
+ * takes long the cgroup's memory.high is 0 for a moment, which empties stocks.
  */
 int64_t cg_settle(const struct cg *cg, const char *file, int64_t want,
 		  int64_t slack);
@@ -60,12 +60,6 @@ int64_t cg_slack(void);
 bool cg_settles(const struct cg *cg, int64_t want, int64_t slack);
 bool cg_settles_stat(const struct cg *cg, const char *key, int64_t want,
 		     int64_t slack);
-
-/*
- * Tells all CPUs to give back what they keep in stock for @cg and below, which
- * comes to pass a little later. Its memory.high is 0 for a moment.
- */
-void cg_drain(const struct cg *cg);
 
 /*
  * A child that sleeps in @cg until it is killed; its pid or a negative errno.

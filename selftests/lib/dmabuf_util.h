@@ -15,7 +15,6 @@
 /* enum dma_data_direction */
 #define TD_BOTH		0
 #define TD_TO_DEVICE	1
-#define TD_FROM_DEVICE	2
 
 /* Loads the module if need be. */
 int td_open(void);

@@ -53,16 +53,11 @@ int edu_stop(const char *bdf)
 {
 	int ret;
 
-	edu_close_all();
+	while (edu_count)
+		close(edu_fds[--edu_count]);
 	ret = edu_sysfs(bdf, "driver/unbind", bdf);
 	/* An empty line is none. */
 	return edu_sysfs(bdf, "driver_override", "\n") ?: ret;
-}
-
-void edu_close_all(void)
-{
-	while (edu_count)
-		close(edu_fds[--edu_count]);
 }
 
 int edu_open(void)

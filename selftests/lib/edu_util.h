@@ -21,7 +21,6 @@
 int edu_start(char *bdf);
 /* Closes what edu_open() has returned, and gives the device back. */
 int edu_stop(const char *bdf);
-void edu_close_all(void);
 
 int edu_open(void);
 void edu_close(int edu);

@@ -3,26 +3,18 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "heap_util.h"
 #include "module_util.h"
 #include "param_util.h"
+#include "syncobj_util.h"
 
 /* What output fields hold before a call, to see whether they were written. */
 #define POISON		0xa5
 #define HUGE_SIZE	((size_t)HUGE)
 #define FD_OFFSET	offsetof(struct dma_heap_memcg_allocation_data, fd)
-
-static int heap_try(int dev, unsigned long request, void *arg)
-{
-	int ret = ioctl(dev, request, arg);
-
-	/* No call returns more than 0; let one that does be seen. */
-	return ret < 0 ? -errno : ret;
-}
 
 int heap_open(void)
 {
@@ -40,7 +32,7 @@ int heap_alloc_raw(int dev, void *data, size_t size)
 {
 	int ret, fd = -1;
 
-	ret = heap_try(dev, _IOC(_IOC_READ | _IOC_WRITE, 'H', 0, size), data);
+	ret = so_try(dev, _IOC(_IOC_READ | _IOC_WRITE, 'H', 0, size), data);
 	if (!ret && size >= FD_OFFSET + sizeof(fd))
 		memcpy(&fd, (char *)data + FD_OFFSET, sizeof(fd));
 	return ret ?: fd;
@@ -77,7 +69,7 @@ int heap_caps(int dev, struct dma_heap_memcg_caps *caps)
 {
 	memset(caps, POISON, sizeof(*caps));
 	caps->size = sizeof(*caps);
-	return heap_try(dev, DMA_HEAP_MEMCG_IOC_CAPS, caps);
+	return so_try(dev, DMA_HEAP_MEMCG_IOC_CAPS, caps);
 }
 
 int heap_grant(int dev, uint32_t charge_fd, uint64_t budget, int64_t expires)
@@ -89,7 +81,7 @@ int heap_grant(int dev, uint32_t charge_fd, uint64_t budget, int64_t expires)
 		.budget = budget,
 		.expires_nsec = expires,
 	};
-	int ret = heap_try(dev, DMA_HEAP_MEMCG_IOC_GRANT, &args);
+	int ret = so_try(dev, DMA_HEAP_MEMCG_IOC_GRANT, &args);
 
 	return ret ?: (int)args.out_fd;
 }
@@ -101,7 +93,7 @@ int heap_query(int dev, uint32_t charge_fd,
 	query->size = sizeof(*query);
 	query->flags = 0;
 	query->charge_fd = charge_fd;
-	return heap_try(dev, DMA_HEAP_MEMCG_IOC_QUERY, query);
+	return so_try(dev, DMA_HEAP_MEMCG_IOC_QUERY, query);
 }
 
 int heap_transfer(int dev, int dmabuf, uint32_t charge_fd)
@@ -112,7 +104,7 @@ int heap_transfer(int dev, int dmabuf, uint32_t charge_fd)
 		.charge_fd = charge_fd,
 	};
 
-	return heap_try(dev, DMA_HEAP_MEMCG_IOC_TRANSFER, &args);
+	return so_try(dev, DMA_HEAP_MEMCG_IOC_TRANSFER, &args);
 }
 
 int heap_param_get(const char *name, char *buf, size_t size)
@@ -129,7 +121,7 @@ int buf_sync(int dmabuf, uint64_t flags)
 {
 	struct dma_buf_sync sync = { .flags = flags };
 
-	return heap_try(dmabuf, DMA_BUF_IOCTL_SYNC, &sync);
+	return so_try(dmabuf, DMA_BUF_IOCTL_SYNC, &sync);
 }
 
 int buf_name(int dmabuf, char *buf, size_t size)
