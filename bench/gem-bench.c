@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <drm/drm_gem_ctl.h>
@@ -24,6 +23,7 @@
 
 #include "run.h"
 #include "samples.h"
+#include "syncobj_util.h"
 
 #define ROUNDS	5
 #define MANY	10000U
@@ -37,14 +37,6 @@ struct times {
 	int64_t t[ROUNDS];
 	int64_t best;
 };
-
-static int64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
 
 static void smallest(struct times *times)
 {
@@ -77,14 +69,7 @@ static int open_vgem(void)
 
 static void move(uint32_t from, uint32_t to)
 {
-	struct drm_gem_ctl_move_args args = {
-		.size = sizeof(args),
-		.drm_fd = drm,
-		.handle = from,
-		.new_handle = to,
-	};
-
-	if (ioctl(ctl, DRM_GEM_CTL_IOC_MOVE, &args))
+	if (bufsync_gem_move(ctl, drm, from, to))
 		die("MOVE");
 }
 
@@ -117,12 +102,12 @@ static struct times one_move(uint32_t n, int exported)
 
 	fill(n, exported);
 	for (round = 0; round < ROUNDS; round++) {
-		t = now();
+		t = now_ns();
 		for (i = 0; i < MOVES / 2; i++) {
 			move(handle, n + 1);
 			move(n + 1, handle);
 		}
-		times.t[round] = (now() - t) / MOVES;
+		times.t[round] = (now_ns() - t) / MOVES;
 	}
 	close(drm);
 	smallest(&times);
@@ -140,10 +125,10 @@ static struct times one_restore(uint32_t n)
 	for (round = 0; round < ROUNDS; round++) {
 		fill(1, 0);
 		moves.handle = 1;
-		t = now();
+		t = now_ns();
 		if (bufsync_gem_restore_by_import(drm, &moves, 1, NULL, NULL))
 			die("restore");
-		times.t[round] = now() - t;
+		times.t[round] = now_ns() - t;
 		close(drm);
 	}
 	smallest(&times);
@@ -168,7 +153,7 @@ static struct times one_list(uint32_t count, int exported)
 	for (round = 0; round < ROUNDS; round++) {
 		n = 0;
 		args.out_next = 0;
-		t = now();
+		t = now_ns();
 		do {
 			args.drm_fd = drm;
 			args.first = args.out_next;
@@ -177,7 +162,7 @@ static struct times one_list(uint32_t count, int exported)
 				die("LIST");
 			n += args.out_count;
 		} while (args.out_next);
-		times.t[round] = now() - t;
+		times.t[round] = now_ns() - t;
 		if (n != count)
 			die("LIST has not told all");
 	}
@@ -201,10 +186,10 @@ static int64_t one_copy(void)
 		die("memfd");
 	for (round = 0; round < 10 * ROUNDS; round++) {
 		for (i = 0; i < 2; i++) {
-			t = now();
+			t = now_ns();
 			if (pread(fd, page, sizes[i], 0) != (ssize_t)sizes[i])
 				die("pread");
-			t = now() - t;
+			t = now_ns() - t;
 			best[i] = t < best[i] ? t : best[i];
 		}
 	}
@@ -242,7 +227,7 @@ int main(void)
 	struct times one, many, list1, list10, exported;
 	int64_t copy;
 
-	ctl = open("/dev/drm_gem", O_RDWR | O_CLOEXEC);
+	ctl = bufsync_gem_open();
 	if (ctl < 0)
 		die("/dev/drm_gem");
 	printf("%-44s %10s %10s  %8s\n", "operation", "a", "b", "b / a");

@@ -19,13 +19,14 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/dma-heap-memcg.h>
 
 #include "dmabuf_util.h"
 #include "run.h"
 #include "samples.h"
+#include "syncobj_util.h"
+#include "text_util.h"
 
 #define ROUNDS	9
 #define FEW	3	/* where a round takes seconds */
@@ -36,14 +37,6 @@
 
 static int ours, stock, importer;
 static unsigned int charge_fd;	/* 0: nobody, as all here is in the root */
-
-static int64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
 
 static int alloc(int dev, size_t len)
 {
@@ -68,11 +61,11 @@ static int nr_buffers(size_t len)
 static int64_t alloc_free(int dev, size_t len)
 {
 	int n = nr_buffers(len), i;
-	int64_t start = now();
+	int64_t start = now_ns();
 
 	for (i = 0; i < n; i++)
 		close(alloc(dev, len));
-	return (now() - start) / n;
+	return (now_ns() - start) / n;
 }
 
 /* What follows measures one thing after another, and writes each to its place in @took. */
@@ -87,13 +80,13 @@ static void many(int dev, size_t len, int64_t *took)
 	int n = nr_buffers(len), fds[MANY], i;
 	int64_t t[3];
 
-	t[0] = now();
+	t[0] = now_ns();
 	for (i = 0; i < n; i++)
 		fds[i] = alloc(dev, len);
-	t[1] = now();
+	t[1] = now_ns();
 	for (i = 0; i < n; i++)
 		close(fds[i]);
-	t[2] = now();
+	t[2] = now_ns();
 	for (i = 0; i < 2; i++)
 		took[i] = (t[i + 1] - t[i]) / n;
 }
@@ -107,13 +100,13 @@ static void import(int dev, size_t len, int64_t *took)
 	int fd = alloc(dev, len);
 	int64_t t[3];
 
-	t[0] = now();
+	t[0] = now_ns();
 	if (td_import(importer, fd, TD_BOTH))
 		die("attach and map");
-	t[1] = now();
+	t[1] = now_ns();
 	if (td_release(importer))
 		die("unmap and detach");
-	t[2] = now();
+	t[2] = now_ns();
 	close(fd);
 	took[0] = t[1] - t[0];
 	took[1] = t[2] - t[1];
@@ -139,16 +132,16 @@ static void mapping(int dev, size_t len, int64_t *took)
 	void *at = map_at(len);
 	size_t i;
 
-	t[0] = now();
+	t[0] = now_ns();
 	p = mmap(at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
-	t[1] = now();
+	t[1] = now_ns();
 	if (p == MAP_FAILED)
 		die("mmap");
 	for (i = 0; i < len; i += 4096)
 		sum += __atomic_load_n(p + i, __ATOMIC_RELAXED);
-	t[2] = now();
+	t[2] = now_ns();
 	munmap(p, len);
-	t[3] = now();
+	t[3] = now_ns();
 	close(fd);
 	for (i = 0; i < 3; i++)
 		took[i] = t[i + 1] - t[i] + sum;
@@ -159,15 +152,8 @@ static void report(const char *name, const char *figure, size_t len, int64_t *a,
 {
 	char what[48];
 
-	samples("dma_heap_memcg", figure, len, a, rounds, b, rounds, 1);
-	qsort(a, rounds, sizeof(*a), compare);
-	qsort(b, rounds, sizeof(*b), compare);
 	snprintf(what, sizeof(what), "%s %zu KiB", name, len >> 10);
-	printf("%-34s %12lld %12lld %12lld %12lld  %.4f\n", what,
-	       (long long)a[0], (long long)a[rounds / 2], (long long)b[0],
-	       (long long)b[rounds / 2],
-	       (double)a[rounds / 2] / b[rounds / 2]);
-	fflush(stdout);
+	compared("dma_heap_memcg", what, figure, len, a, b, rounds, 1);
 }
 
 #define PARTS	3
@@ -216,22 +202,14 @@ static void charged_against_uncharged(size_t len, unsigned int fd)
 	report("charge, uncharged", "charge", len, a, b, ROUNDS);
 }
 
-static void write_to(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		die(path);
-	close(fd);
-}
-
 /* A process in a cgroup of its own; returns its pidfd. */
 static int client_start(pid_t *pid)
 {
 	char text[32];
 	int fd;
 
-	write_to("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	check("memory controller",
+	      text_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory"));
 	mkdir(CGROUP, 0755);
 	*pid = fork();
 	if (*pid == 0) {
@@ -239,7 +217,7 @@ static int client_start(pid_t *pid)
 			pause();
 	}
 	snprintf(text, sizeof(text), "%d", *pid);
-	write_to(CGROUP "/cgroup.procs", text);
+	check(CGROUP, text_write(CGROUP "/cgroup.procs", text));
 	fd = syscall(SYS_pidfd_open, *pid, 0);
 	if (*pid < 0 || fd < 0)
 		die("client");

@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "run.h"
+
 static inline bool asked_for(const char *variable)
 {
 	const char *value = getenv(variable);
@@ -60,6 +62,25 @@ static inline void samples(const char *module, const char *figure, long long n,
 	samples_side(ours, nr_ours, per);
 	samples_side(other, nr_other, per);
 	printf("\n");
+	fflush(stdout);
+}
+
+/*
+ * The same, and a line to read: smallest and median of both sides, an operation each, and
+ * the ratio of the medians. Sorts them. Table heads are the callers'.
+ */
+static inline void compared(const char *module, const char *name, const char *figure,
+			    long long n, int64_t *a, int64_t *b, int rounds,
+			    unsigned int per)
+{
+	const int middle = rounds / 2;
+
+	samples(module, figure, n, a, rounds, b, rounds, per);
+	qsort(a, rounds, sizeof(*a), compare);
+	qsort(b, rounds, sizeof(*b), compare);
+	printf("%-34s %12lld %12lld %12lld %12lld  %.4f\n", name, (long long)a[0] / per,
+	       (long long)a[middle] / per, (long long)b[0] / per,
+	       (long long)b[middle] / per, (double)a[middle] / b[middle]);
 	fflush(stdout);
 }
 

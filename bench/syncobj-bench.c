@@ -49,16 +49,9 @@ static uint32_t handles[MOST];
 static uint64_t points[MOST];
 
 static void report(const char *name, const char *figure, long long n, int64_t *a,
-		   int64_t *b, int rounds, int per)
+		   int64_t *b, int rounds, unsigned int per)
 {
-	samples("syncobj", figure, n, a, rounds, b, rounds, per);
-	qsort(a, rounds, sizeof(*a), compare);
-	qsort(b, rounds, sizeof(*b), compare);
-	printf("%-34s %12lld %12lld %12lld %12lld  %.4f\n", name,
-	       (long long)a[0] / per, (long long)a[rounds / 2] / per,
-	       (long long)b[0] / per, (long long)b[rounds / 2] / per,
-	       (double)a[rounds / 2] / b[rounds / 2]);
-	fflush(stdout);
+	compared("syncobj", name, figure, n, a, b, rounds, per);
 }
 
 static void signal_some(int side, uint32_t n, uint64_t point)

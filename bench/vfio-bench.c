@@ -16,12 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/pci_regs.h>
 
 #include "run.h"
 #include "samples.h"
+#include "syncobj_util.h"
 #include "vfio_util.h"
 
 #define ROUNDS	9
@@ -32,14 +32,6 @@
 
 static struct vfio_dev big, ours, stock;
 static long faults[2];
-
-static int64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
 
 /* Both at the same place, aligned to @align plus @skew. */
 static char *place(size_t len, size_t align, size_t skew)
@@ -68,14 +60,7 @@ static char *map_at(char *at, bool slice, int fd, size_t offset, size_t len)
 static void report(const char *name, const char *figure, long long n, int64_t *a,
 		   int64_t *b, int rounds)
 {
-	samples("vfio_pci_dmabuf", figure, n, a, rounds, b, rounds, 1);
-	qsort(a, rounds, sizeof(*a), compare);
-	qsort(b, rounds, sizeof(*b), compare);
-	printf("%-34s %12lld %12lld %12lld %12lld  %.4f\n", name,
-	       (long long)a[0], (long long)a[rounds / 2], (long long)b[0],
-	       (long long)b[rounds / 2],
-	       (double)a[rounds / 2] / b[rounds / 2]);
-	fflush(stdout);
+	compared("vfio_pci_dmabuf", name, figure, n, a, b, rounds, 1);
 }
 
 static int64_t touch(bool slice, size_t len, size_t align, size_t skew,
@@ -91,13 +76,13 @@ static int64_t touch(bool slice, size_t len, size_t align, size_t skew,
 	check("export", fd);
 	p = map_at(at, slice, fd, 0, len);
 	before = thread_faults();
-	start = now();
+	start = now_ns();
 	for (i = 0; i < len; i += PAGE)
 		sum += *(volatile uint32_t *)(p + i);
-	middle = now();
+	middle = now_ns();
 	faults[slice] = thread_faults() - before;
 	munmap(p, len);
-	end = now();
+	end = now_ns();
 	close(fd);
 	return (unmap ? end - middle : middle - start) + (sum & 0);
 }
@@ -132,11 +117,11 @@ static int64_t config_write(const struct vfio_dev *dev, off_t pos, size_t size)
 	int i;
 
 	check("config read", vfio_config_read(dev, pos, &value, size));
-	start = now();
+	start = now_ns();
 	for (i = 0; i < 64; i++)
 		check("config write",
 		      vfio_config_write(dev, pos, &value, size));
-	return (now() - start) / 64;
+	return (now_ns() - start) / 64;
 }
 
 static void config_writes(const char *name, const char *figure, off_t pos, size_t size)
@@ -172,9 +157,9 @@ static int64_t revoke_many(int n)
 
 	check("export", fd);
 	at = map_many(true, fd, n);
-	start = now();
+	start = now_ns();
 	check("revoke", vfio_revoke(&big, fd));
-	end = now();
+	end = now_ns();
 	munmap(at, n * 2 * PAGE);
 	close(fd);
 	return end - start;
@@ -183,10 +168,10 @@ static int64_t revoke_many(int n)
 static int64_t munmap_many(int n)
 {
 	char *at = map_many(false, -1, n);
-	int64_t start = now();
+	int64_t start = now_ns();
 
 	munmap(at, n * 2 * PAGE);
-	return now() - start;
+	return now_ns() - start;
 }
 
 static void revokes(void)
@@ -222,7 +207,7 @@ static int64_t loads(bool slice)
 {
 	int fd = vfio_export(&big, BAR, 0, MIB(64), O_RDWR | O_CLOEXEC);
 	char *p = map_at(place(MIB(64), MIB(2), 0), slice, fd, 0, MIB(64));
-	int64_t end = now() + 2000000000LL, count = 0;
+	int64_t end = now_ns() + 2000000000LL, count = 0;
 	uint32_t seed = 1, sum = 0;
 	pthread_t thread;
 	int i;
@@ -231,7 +216,7 @@ static int64_t loads(bool slice)
 	nr_resets = 0;
 	if (pthread_create(&thread, NULL, resets, NULL))
 		die("pthread_create");
-	while (now() < end)
+	while (now_ns() < end)
 		for (i = 0; i < 64; i++, count++) {
 			seed = seed * 1664525 + 1013904223;
 			sum += *(volatile uint32_t *)(p + (seed & 0x3fffffc));
@@ -272,10 +257,10 @@ static int64_t bar_touch(const struct vfio_dev *dev)
 		 dev->fd, 0);
 	if (p == MAP_FAILED)
 		die("mmap of the BAR");
-	start = now();
+	start = now_ns();
 	for (i = 0; i < len; i += PAGE)
 		sum += *(volatile uint32_t *)(p + i);
-	start = now() - start;
+	start = now_ns() - start;
 	munmap(p, len);
 	return start + (sum & 0);
 }
