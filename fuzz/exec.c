@@ -17,7 +17,7 @@
 int pool[NKINDS][NSLOTS];
 
 /* That of the slot, or if it is empty of another one */
-int slot_get(unsigned int kind, unsigned int slot)
+static int slot_get(unsigned int kind, unsigned int slot)
 {
 	unsigned int i;
 	int fd;
@@ -30,7 +30,7 @@ int slot_get(unsigned int kind, unsigned int slot)
 	return -1;
 }
 
-void slot_put(unsigned int kind, unsigned int slot, int fd)
+static void slot_put(unsigned int kind, unsigned int slot, int fd)
 {
 	int old = __atomic_exchange_n(&pool[kind][slot % NSLOTS], fd, __ATOMIC_RELAXED);
 
@@ -74,9 +74,8 @@ static int64_t timeout_of(const struct field *f, uint64_t v)
 	return how < 98 ? INT64_MAX : -1;
 }
 
-uint64_t value_of(struct ctx *x, const struct field *f, uint8_t raw, uint64_t v)
+static uint64_t value_of(const struct field *f, uint8_t raw, uint64_t v)
 {
-	(void)x;
 	if (raw)
 		return v;
 	switch (f->type) {
@@ -152,7 +151,7 @@ static size_t elem_size(const struct field *f)
 	}
 }
 
-static void elem_write(struct ctx *x, const struct field *f, struct rng *r, uint8_t *at)
+static void elem_write(const struct field *f, struct rng *r, uint8_t *at)
 {
 	uint8_t raw;
 	uint64_t v;
@@ -173,7 +172,7 @@ static void elem_write(struct ctx *x, const struct field *f, struct rng *r, uint
 			value_make(r, s, &raw, &v, chance(r, 80));
 			if (s->type == T_FD && !raw)
 				v = (v & ~0xffULL) | below(r, NSLOTS);
-			store(at + s->off, s->size, value_of(x, s, raw, v));
+			store(at + s->off, s->size, value_of(s, raw, v));
 		}
 		break;
 	default:
@@ -191,7 +190,7 @@ static uint64_t array_make(struct ctx *x, const struct field *f, uint64_t v, uns
 		return (uintptr_t)at;
 	room = x->arena + ARENA - write;
 	for (i = 0; i < n && (i + 1) * size <= room; i++)
-		elem_write(x, f, &r, write + i * size);
+		elem_write(f, &r, write + i * size);
 	return (uintptr_t)at;
 }
 
@@ -210,7 +209,7 @@ static uint64_t field_value(struct ctx *x, const struct call *c, const struct de
 	case T_SIZE:
 		return d->size;
 	default:
-		return value_of(x, f, c->raw[i], c->v[i]);
+		return value_of(f, c->raw[i], c->v[i]);
 	}
 }
 
@@ -267,7 +266,7 @@ static long op_run(struct ctx *x, const struct call *c, const struct desc *d)
 	unsigned int i;
 
 	for (i = 0; i < d->nfields; i++)
-		v[i] = value_of(x, &d->fields[i], c->raw[i], c->v[i]);
+		v[i] = value_of(&d->fields[i], c->raw[i], c->v[i]);
 	return d->op(x, v);
 }
 

@@ -207,9 +207,6 @@ void prog_next(struct rng *r, struct prog *p);
 void ctx_init(struct ctx *x, unsigned int index, uint64_t seed);
 void kcov_start(struct ctx *x);
 long call_run(struct ctx *x, const struct call *c);
-uint64_t value_of(struct ctx *x, const struct field *f, uint8_t raw, uint64_t v);
-int slot_get(unsigned int kind, unsigned int slot);
-void slot_put(unsigned int kind, unsigned int slot, int fd);
 void pool_prologue(struct ctx *x, uint64_t seed);
 void pool_close(void);
 
