@@ -71,8 +71,8 @@
  *   EPERM       see above; a security module may choose another errno
  *   EOPNOTSUPP  charge_fd names a cgroup, and the kernel does not account
  *               kernel memory (cgroup.memory=nokmem, cgroup_disable=memory),
- *               or has the memory controller in cgroup v1, where GRANT, QUERY
- *               and TRANSFER are so for the caller as well
+ *               or has the memory controller in cgroup v1. There GRANT and
+ *               QUERY are so for the caller as well, and with v1 TRANSFER is.
  *   ENODEV      the grant was revoked; the cgroup was removed
  *   ETIME       the grant has expired
  *   EDQUOT      the grant's budget is spent

@@ -306,6 +306,7 @@ struct syncobj_eventfd_batch_args {
  *		what entitles a process to cancel.
  * @point:	the registration's point
  * @out_cancelled: how many registrations have been cancelled
+ * @pad:	0
  *
  * Ends every pending registration of this syncobj, eventfd and point,
  * whoever made it. When the call has returned none of them will fire any
