@@ -17,6 +17,7 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
+#include <drm/drm_gem_shmem_helper.h>
 #include <drm/drm_prime.h>
 
 #include <bufsync/args.h>
@@ -53,14 +54,9 @@ static bool gemctl_owner_is(const struct dma_buf *dmabuf, const char *name)
 	return dmabuf->owner && !strcmp(module_name(dmabuf->owner), name);
 }
 
-/**
- * gemctl_dmabuf_object() - the GEM object behind a dma-buf
- * @dmabuf:	held
- *
- * Context: any.
- * Return: an object that the dma-buf holds, or NULL if none is known.
- */
-struct drm_gem_object *gemctl_dmabuf_object(const struct dma_buf *dmabuf)
+/* The GEM object behind a dma-buf, which holds it; NULL if none is known */
+static struct drm_gem_object *
+gemctl_dmabuf_object(const struct dma_buf *dmabuf)
 {
 	size_t i;
 
@@ -86,8 +82,27 @@ static bool gemctl_dmabuf_is_memory(const struct dma_buf *dmabuf)
 	return false;
 }
 
-static int gemctl_known_handle(struct drm_file *priv,
-			       const struct dma_buf *dmabuf, u32 *handle)
+/*
+ * Can an object's memory be nothing but system memory? It is if it is that of the
+ * helper for objects in shared memory. That it has a file for its pages says
+ * nothing: drivers whose objects live in the device's own memory have one too.
+ */
+static bool gemctl_object_is_system_only(const struct drm_gem_object *obj)
+{
+	return bufsync_gem_is_shmem(obj) && !obj->import_attach;
+}
+
+/**
+ * gemctl_known_handle() - the handle that a file has of a dma-buf
+ * @priv:	the DRM file
+ * @dmabuf:	held
+ * @handle:	set to the handle, or 0
+ *
+ * Context: process, may sleep.
+ * Return: 0; what gemctl_prime_check() returns.
+ */
+int gemctl_known_handle(struct drm_file *priv, const struct dma_buf *dmabuf,
+			u32 *handle)
 {
 	struct drm_prime_member *member;
 	int ret;
@@ -108,7 +123,7 @@ static int gemctl_known_handle(struct drm_file *priv,
  * @handle:	set to the handle that the file has of it, or 0
  *
  * Context: process, may sleep.
- * Return: DRM_GEM_CTL_CLASS_*, or -EUCLEAN.
+ * Return: DRM_GEM_CTL_CLASS_*; what gemctl_prime_check() returns.
  */
 int gemctl_class(struct drm_file *priv, const struct dma_buf *dmabuf,
 		 u32 *handle)

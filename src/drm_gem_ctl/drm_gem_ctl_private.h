@@ -21,7 +21,6 @@
 #include <linux/types.h>
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
-#include <drm/drm_gem_shmem_helper.h>
 
 #include <drm/drm_gem_ctl.h>
 
@@ -55,43 +54,10 @@ void gemctl_prime_rekey(struct drm_file *priv, struct drm_prime_member *member,
 			u32 handle);
 
 /* class.c */
-struct drm_gem_object *gemctl_dmabuf_object(const struct dma_buf *dmabuf);
+int gemctl_known_handle(struct drm_file *priv, const struct dma_buf *dmabuf,
+			u32 *handle);
 int gemctl_class(struct drm_file *priv, const struct dma_buf *dmabuf,
 		 u32 *handle);
-
-/**
- * gemctl_object_dmabuf() - the dma-buf that DRM remembers handles of an object by
- * @obj:	an object that has a handle, which is kept
- *
- * An object that was imported is asked for where it came from, as DRM does: what it
- * keeps beside that goes with its last handle, and it can get another one later.
- *
- * Context: any.
- * Return: the dma-buf; NULL if it has none.
- */
-static inline const struct dma_buf *
-gemctl_object_dmabuf(const struct drm_gem_object *obj)
-{
-	return obj->import_attach ? obj->import_attach->dmabuf :
-				    READ_ONCE(obj->dma_buf);
-}
-
-/**
- * gemctl_object_is_system_only() - can an object's memory be nothing but system
- * memory?
- * @obj:	an object
- *
- * That it has a file for its pages says nothing: drivers whose objects live in the
- * device's own memory have one too.
- *
- * Context: any.
- * Return: true if its memory is that of the helper for objects in shared memory.
- */
-static inline bool
-gemctl_object_is_system_only(const struct drm_gem_object *obj)
-{
-	return bufsync_gem_is_shmem(obj) && !obj->import_attach;
-}
 
 /* move.c */
 bool gemctl_kernel_known(void);

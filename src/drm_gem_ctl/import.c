@@ -9,10 +9,14 @@
  *
  * DRM's import takes an fd, which another thread may have given another dma-buf by
  * then. That cannot be kept from happening, only told.
+ *
+ * The import is within drm_dev_enter(), as all of a call is. DRM's own is not, which
+ * only looks beforehand whether the device is there: so there is no need. Nor is there
+ * harm: what it waits for are fences and locks of drivers, which come to an end by
+ * themselves, and no driver unplugs a device from within one.
  */
 #include <linux/dma-buf.h>
 #include <linux/err.h>
-#include <linux/mutex.h>
 #include <linux/uaccess.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
@@ -21,21 +25,17 @@
 #include <bufsync/args.h>
 
 #include "drm_gem_ctl_private.h"
-#include "prime_member.h"
 
 /* Is @handle what this dma-buf, and no other, has been imported as? */
 static int gemctl_imported_as(struct drm_file *priv,
 			      const struct dma_buf *dmabuf, u32 handle)
 {
-	struct drm_prime_member *member;
-	int ret;
+	u32 known;
+	int ret = gemctl_known_handle(priv, dmabuf, &known);
 
-	guard(mutex)(&priv->prime.lock);
-	ret = gemctl_prime_check(priv);
 	if (ret)
 		return ret;
-	member = gemctl_prime_find(priv, dmabuf);
-	return member && gemctl_prime_handle(member) == handle ? 0 : -ESTALE;
+	return known == handle ? 0 : -ESTALE;
 }
 
 static int gemctl_import(struct gemctl_file *file,

@@ -39,6 +39,18 @@ static bool gemctl_prime_proven;
 /* A file has been looked at that often, and in vain. */
 static bool gemctl_prime_doubted;
 
+/*
+ * The dma-buf that DRM remembers handles of an object by, NULL if it has none. An
+ * object that was imported is asked for where it came from, as DRM does: what it
+ * keeps beside that goes with its last handle, and it can get another one later.
+ */
+static const struct dma_buf *
+gemctl_object_dmabuf(const struct drm_gem_object *obj)
+{
+	return obj->import_attach ? obj->import_attach->dmabuf :
+				    READ_ONCE(obj->dma_buf);
+}
+
 /* By the tree alone: what it is a part of is not read. */
 static bool gemctl_tree_has(const struct rb_root *tree,
 			    const struct rb_node *node)

@@ -38,6 +38,7 @@ static DECLARE_DELAYED_WORK(syncobj_sweep, syncobj_sweep_work);
  * syncobj_notifier_task() - the thread that wait entries of sets wake
  *
  * Context: any, between syncobj_notifier_start() and _stop().
+ * Return: it.
  */
 struct task_struct *syncobj_notifier_task(void)
 {
