@@ -173,6 +173,7 @@ void doctor_log(struct doctor *doctor);
 
 /* watch.c: what goes on until it is interrupted */
 bool watch_interval(const char *text, double *seconds);
+bool watch_count(const char *text, int *count);
 int watch(double seconds, long count, struct json_object *(*document)(void *data),
 	  void *data);
 

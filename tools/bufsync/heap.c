@@ -216,7 +216,7 @@ int heap_run(const struct command *self, int argc, char **argv)
 				return usage_error(self, "'%s' is no interval", interval);
 			break;
 		case 'n':
-			if (!proc_number(optarg, &count) || !count)
+			if (!watch_count(optarg, &count))
 				return usage_error(self, "'%s' is no count", optarg);
 			counted = true;
 			break;

@@ -144,7 +144,7 @@ int syncobj_run(const struct command *self, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "i:n:", long_options, NULL)) != -1) {
 		if (c == 'i' && !watch_interval(optarg, &seconds))
 			return usage_error(self, "'%s' is no interval", optarg);
-		if (c == 'n' && (!proc_number(optarg, &count) || !count))
+		if (c == 'n' && !watch_count(optarg, &count))
 			return usage_error(self, "'%s' is no count", optarg);
 		if (c == '?')
 			return usage_error(self, "see --help");

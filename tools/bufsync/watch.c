@@ -14,6 +14,11 @@ bool watch_interval(const char *text, double *seconds)
 	return end != text && !*end && *seconds >= 0.01 && *seconds <= 86400;
 }
 
+bool watch_count(const char *text, int *count)
+{
+	return proc_number(text, count) && *count > 0;
+}
+
 /**
  * watch - print a document until it is interrupted
  * @seconds:	between them
