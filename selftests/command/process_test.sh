@@ -70,6 +70,7 @@ status_is 1
 matches '^ +20 +drawing +5 +/dev/dri/renderD128 +vgem +unknown '
 matches '^ +20 +drawing +7 +/dev/dri/renderD129 +virtio_gpu +unknown '
 matches '^ +21 +another +5 '
+says '/dev/drm_gem: not with --root'
 [[ $(grep -cE '^ +2[01] ' <<<"$out") == 3 ]] || fail 'a file is there twice'
 result 'DRM files of all processes, each once'
 

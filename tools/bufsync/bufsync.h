@@ -137,6 +137,8 @@ struct node {
 #define NODES 3
 extern const struct node nodes[NODES];
 int node_may_open(const struct node *node);
+int node_open(const char *path);
+const char *node_why(char why[LINE_SIZE], const char *path, int error);
 
 /* caps.c */
 struct json_object *caps_features(void);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the modules say they have on this kernel: the CAPS ioctl of each node. */
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
 #include <drm/drm_gem_ctl.h>
@@ -74,22 +72,21 @@ static void ask(struct json_object *to, const char *module, const char *node,
 		unsigned long request, void *caps)
 {
 	struct json_object *row = json_object_new_object();
-	char path[PATH_SIZE], why[LINE_SIZE];
-	int fd, error = 0;
+	int fd = node_open(node), error = 0;
+	char why[LINE_SIZE];
 
-	sys_path(path, "%s", node);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 || ioctl(fd, request, caps))
+	if (fd < 0)
+		error = -fd;
+	else if (ioctl(fd, request, caps))
 		error = errno;
 	if (fd >= 0)
 		close(fd);
 	add(to, module, row);
 	if (error) {
-		snprintf(why, sizeof(why), "%s: %s", node, strerror(error));
 		add(row, "version", NULL);
 		add(row, "has", NULL);
 		add(row, "lacks", NULL);
-		add_string(row, "why", why);
+		add_string(row, "why", node_why(why, node, error));
 		return;
 	}
 	if (request == SYNCOBJ_IOC_CAPS) {

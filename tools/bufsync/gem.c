@@ -134,27 +134,18 @@ static int see_process(pid_t pid, void *data)
 	return proc_each_fd(pid, see_drm, data);
 }
 
-static int open_ctl(void)
-{
-	int ctl;
-
-	if (*opt_root)
-		return -EOPNOTSUPP;
-	ctl = bufsync_gem_open();
-	return ctl < 0 ? -errno : ctl;
-}
-
 static int list(const struct command *self, const char *what)
 {
 	struct listing listing = { 0 };
 	struct json_object *doc;
+	char why[LINE_SIZE];
 	int pid = 0, ret;
 
 	if (what && *what == '/')
 		listing.node = what;
 	else if (what && !proc_number(what, &pid))
 		return usage_error(self, "'%s' is neither a process nor a node", what);
-	listing.ctl = open_ctl();
+	listing.ctl = node_open(NODE);
 	listing.files = json_object_new_array();
 	listing.handles = json_object_new_array();
 	doc = json_object_new_object();
@@ -168,9 +159,7 @@ static int list(const struct command *self, const char *what)
 	}
 	add_string(doc, "list_by", listing.ctl < 0 ? NULL : NODE);
 	if (listing.ctl < 0)
-		add_string(doc, "why", listing.ctl == -ENOENT ?
-			   NODE " is not there (sudo modprobe drm_gem_ctl)" :
-			   strerror(-listing.ctl));
+		add_string(doc, "why", node_why(why, NODE, -listing.ctl));
 	/* What was not looked at is not "none". */
 	if (ret < 0) {
 		json_object_put(listing.files);
@@ -279,13 +268,13 @@ static int owner_run(const struct command *self, const char *pid_text, const cha
 {
 	struct owner owner = { 0 };
 	int pid, fd, ret = EXIT_PROBLEM;
+	char why[LINE_SIZE];
 
 	if (!proc_number(pid_text, &pid) || !proc_number(fd_text, &fd))
 		return usage_error(self, "'%s %s' is no process and fd", pid_text, fd_text);
-	owner.ctl = open_ctl();
+	owner.ctl = node_open(NODE);
 	if (owner.ctl < 0) {
-		complain(NODE ": %s%s", strerror(-owner.ctl),
-			 owner.ctl == -ENOENT ? " (sudo modprobe drm_gem_ctl)" : "");
+		complain("%s", node_why(why, NODE, -owner.ctl));
 		return EXIT_PROBLEM;
 	}
 	owner.dmabuf = proc_fd_copy(pid, fd);

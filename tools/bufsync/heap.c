@@ -116,7 +116,7 @@ static int ask_directory(const char *path, const struct stat *st, int type, stru
 			args.out_local_bytes, args.out_local_buffers, args.out_charges,
 			args.out_denials, args.out_failures, args.out_throttled,
 		};
-		const char *relative = path + strlen(opt_root) + strlen(CGROUPS);
+		const char *relative = path + strlen(CGROUPS);
 
 		json_object_array_add(asked_rows, row_of(values, *relative ? relative : "/"));
 	}
@@ -125,17 +125,14 @@ static int ask_directory(const char *path, const struct stat *st, int type, stru
 
 static int ask_device(struct json_object *rows)
 {
-	char path[PATH_SIZE];
 	int ret;
 
-	sys_path(path, NODE);
-	asked_dev = open(path, O_RDWR | O_CLOEXEC);
+	asked_dev = node_open(NODE);
 	if (asked_dev < 0)
-		return -errno;
-	sys_path(path, CGROUPS);
+		return asked_dev;
 	asked_rows = rows;
 	out_progress("asking about each cgroup ...");
-	ret = nftw(path, ask_directory, 16, FTW_PHYS) ? -errno : 0;
+	ret = nftw(CGROUPS, ask_directory, 16, FTW_PHYS) ? -errno : 0;
 	close(asked_dev);
 	return ret;
 }

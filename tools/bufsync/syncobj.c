@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* bufsync syncobj watch: states and points of the sync objects of a process. */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +139,7 @@ int syncobj_run(const struct command *self, int argc, char **argv)
 	struct watched watched;
 	double seconds = 1;
 	int c, count = 0, ret;
+	char why[LINE_SIZE];
 
 	while ((c = getopt_long(argc, argv, "i:n:", long_options, NULL)) != -1) {
 		if (c == 'i' && !watch_interval(optarg, &seconds))
@@ -153,10 +153,9 @@ int syncobj_run(const struct command *self, int argc, char **argv)
 		return usage_error(self, "say watch, and what");
 	if (!parse(argv[optind + 1], &watched))
 		return usage_error(self, "'%s' is neither an fd nor a process", argv[optind + 1]);
-	watched.dev = *opt_root ? -1 : open(NODE, O_RDWR | O_CLOEXEC);
+	watched.dev = node_open(NODE);
 	if (watched.dev < 0) {
-		complain(NODE ": %s%s", *opt_root ? "not with --root" : strerror(errno),
-			 !*opt_root && errno == ENOENT ? " (sudo modprobe syncobj)" : "");
+		complain("%s", node_why(why, NODE, -watched.dev));
 		return EXIT_PROBLEM;
 	}
 	ret = watch(seconds, count, document, &watched);
