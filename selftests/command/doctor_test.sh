@@ -184,7 +184,17 @@ printf '\6\0\0\0of shim' >"$root/$MOK_LIST"
 broken 'Secure Boot, a key that is not enrolled' \
 	'fix: sudo mokutil --import /var/lib/dkms/mok.pub' key
 
+rm -rf "$root/sys/module/syncobj" "$root/dev/syncobj"
+broken 'a module that the kernel refuses for its key' \
+	'fix: what "key" says below, then sudo modprobe syncobj' key module
+
 printf '\6\0\0\0a list with a certificate of dkms in it' >"$root/$MOK_LIST"
+broken 'a module whose key is enrolled is not loaded' 'fix: sudo modprobe syncobj' module
+
+put sys/module/syncobj/initstate live
+put sys/module/syncobj/version "$VERSION"
+put dev/syncobj ''
+chmod 666 "$root/dev/syncobj"
 doctor
 status_is 0
 problems
@@ -196,6 +206,17 @@ result 'Secure Boot, signed modules, the key enrolled'
 case_of "$unsigned"
 put sys/module/module/parameters/sig_enforce Y
 broken 'signatures enforced without Secure Boot' 'does not load them' signature key
+
+rm -rf "$root/sys/module/syncobj" "$root/dev/syncobj"
+broken 'an unsigned module that the kernel refuses' \
+	'fix: what "signature" and "key" say below, then sudo modprobe syncobj' signature key module
+
+# Enrolled, which does not help
+case_of
+put sys/module/module/parameters/sig_enforce Y
+printf 'a certificate of dkms' >"$root/var/lib/dkms/mok.pub"
+printf '\6\0\0\0a list with a certificate of dkms in it' >"$root/$MOK_LIST"
+broken 'a key that is not read without Secure Boot' 'fix: turn on Secure Boot, or boot without' key
 
 # Kernels
 make_root "$tmp/old" 5.10.0-made-up

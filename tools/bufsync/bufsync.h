@@ -166,6 +166,7 @@ void doctor_probe(struct doctor *doctor);
 void doctor_dkms(struct doctor *doctor);
 void doctor_modules(struct doctor *doctor);
 void doctor_secure_boot(struct doctor *doctor);
+const char *doctor_refused(const struct module *module);
 void doctor_nodes(struct doctor *doctor);
 void doctor_machine(struct doctor *doctor);
 void doctor_cgroup(struct doctor *doctor);

@@ -53,14 +53,19 @@ static bool check_disk(struct doctor *doctor, const struct module *m)
 
 static void check_loaded(struct doctor *doctor, const struct module *m, bool usable)
 {
-	char load[LINE_SIZE], reload[LINE_SIZE];
+	char first[LINE_SIZE] = "", load[LINE_SIZE], reload[LINE_SIZE], bind[LINE_SIZE];
+	const char *refused = doctor_refused(m);
 
-	snprintf(load, sizeof(load), "sudo modprobe %s", m->name);
-	snprintf(reload, sizeof(reload), "sudo modprobe -r %s && sudo modprobe %s", m->name,
-		 m->name);
+	/* modprobe alone would only fail. */
+	if (refused)
+		snprintf(first, sizeof(first), "what %s below, then ", refused);
+	snprintf(load, sizeof(load), "%.200ssudo modprobe %s", first, m->name);
+	snprintf(reload, sizeof(reload), "%.200ssudo modprobe -r %s && sudo modprobe %s", first,
+		 m->name, m->name);
+	snprintf(bind, sizeof(bind), "%.200ssudo bufsync vfio bind BDF", first);
 	if (!m->loaded) {
 		if (!strcmp(m->name, "vfio_pci_dmabuf"))
-			found(doctor, "module", "note", "sudo bufsync vfio bind BDF",
+			found(doctor, "module", "note", bind,
 			      "%s is not loaded: it is when it gets a device", m->name);
 		else
 			found(doctor, "module", at_boot(m->name) ? "problem" : "note", load,

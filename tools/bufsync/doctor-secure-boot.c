@@ -104,12 +104,39 @@ static int key_enrolled(const char **key)
 	return ret;
 }
 
-static void check_key(struct doctor *doctor)
+/**
+ * doctor_refused - would the kernel refuse a module for its signature?
+ * @module:	the module
+ *
+ * Return: the checks whose fixes help, as words of a sentence; NULL if it would not, or if that
+ * is not known
+ */
+const char *doctor_refused(const struct module *module)
+{
+	bool no_key = secure_boot() == 0;
+	const char *key;
+
+	if (!module->readable || enforced() <= 0)
+		return NULL;
+	no_key = no_key || key_enrolled(&key) == 0;
+	if (*module->signer)
+		return no_key ? "\"key\" says" : NULL;
+	return no_key ? "\"signature\" and \"key\" say" : "\"signature\" says";
+}
+
+static void check_key(struct doctor *doctor, int on)
 {
 	char fix[LINE_SIZE];
 	const char *key;
 	int enrolled = key_enrolled(&key);
 
+	/* Linux does not read the list of enrolled keys otherwise. */
+	if (!on) {
+		found(doctor, "key", "problem",
+		      "turn on Secure Boot, or boot without module.sig_enforce and lockdown=",
+		      "without Secure Boot this kernel trusts no key that is enrolled");
+		return;
+	}
 	if (enrolled < 0) {
 		found(doctor, "key", "unknown", "sudo mokutil --test-key " MOK,
 		      "whether dkms's key is enrolled: %s", strerror(-enrolled));
@@ -183,5 +210,5 @@ void doctor_secure_boot(struct doctor *doctor)
 		      "the kernel loads unsigned modules, too");
 	check_signatures(doctor, must);
 	if (must > 0 || on > 0)
-		check_key(doctor);
+		check_key(doctor, on);
 }
