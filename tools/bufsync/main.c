@@ -27,7 +27,8 @@ static const struct command commands[] = {
 	  "found out is \"unknown\", which is no problem and not fine either.\n", doctor_run },
 	{ "heap", "which cgroup pays for how much dma-buf memory",
 	  "heap [--watch [SECONDS]] [--count N]\n\n"
-	  "The table /proc/dma_heap_memcg, most first. Only root can read it.\n\n"
+	  "The table /proc/dma_heap_memcg, most first. It is root's; who may open\n"
+	  "/dev/dma_heap/memcg sees the same of the cgroups below /sys/fs/cgroup.\n\n"
 	  "  --watch   again each second, or each SECONDS\n"
 	  "  --count   end after so many\n", heap_run },
 	{ "vfio", "PCI devices given away, and who has slices of them",
