@@ -157,6 +157,10 @@ struct doctor {
 	unsigned int unknown;
 };
 
+/* The documents are not installed. */
+#define OTHER_KERNEL_FIX \
+	"boot a kernel of the list in docs/supported-kernels.md of bufsync's source"
+
 /* status: "ok", "note", "unknown" or "problem" */
 void found(struct doctor *doctor, const char *check, const char *status, const char *fix,
 	   const char *format, ...) __printf(5, 6);

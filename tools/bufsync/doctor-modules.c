@@ -36,8 +36,7 @@ static bool check_disk(struct doctor *doctor, const struct module *m)
 		return false;
 	}
 	if (m->stub) {
-		found(doctor, "module", "problem",
-		      "boot a kernel of the list in docs/supported-kernels.md",
+		found(doctor, "module", "problem", OTHER_KERNEL_FIX,
 		      "%s was built to refuse to load: this kernel lacks something (dmesg | tail)",
 		      m->name);
 		return false;

@@ -63,7 +63,7 @@ static void count_answers(struct doctor *doctor, const char *dir)
 	/* CONTROL_YES is among them. */
 	yes--;
 	found(doctor, "compat", stubs ? "problem" : "ok",
-	      stubs ? "boot a kernel of the list in docs/supported-kernels.md" : NULL,
+	      stubs ? OTHER_KERNEL_FIX : NULL,
 	      "compat: %d native, %d backported or done without, %d modules unavailable",
 	      yes, questions - yes, stubs);
 }
