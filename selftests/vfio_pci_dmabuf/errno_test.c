@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Which error, with all else valid; and that a call that fails has made
- * nothing, revoked nothing and keeps nothing. EINTR is in importer_test.c.
+ * nothing, revoked nothing and keeps nothing. EINTR is in importer_wait_test.c.
  */
 #include <sys/eventfd.h>
 #include <sys/resource.h>
