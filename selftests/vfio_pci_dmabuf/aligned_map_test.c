@@ -1,169 +1,156 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bufsync/aligned-map.h where other threads map things at the same time: those
- * stay what they are, whether the helper's own mapping comes to pass or not.
+ * bufsync/aligned-map.h: where it maps things, which errors it has, and that huge pages
+ * fit into what it maps of a slice. Other threads that map as well are
+ * aligned_map_race_test's matter.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include "harness.h"
-
-#include "page_util.h"
-
-/* What the header calls for mmap(), here and nowhere else */
-static void *mmap_hook(void *addr, size_t size, int prot, int flags, int fd,
-		       off_t offset);
-
-#define mmap mmap_hook
 #include <bufsync/aligned-map.h>
-#undef mmap
 
-#define PAGE		((size_t)page_size())
-#define HUGE		((size_t)pmd_size())
-#define SIZE		(5 * HUGE / 2)
-#define OTHERS		0x5a
+#include "vfio_env.h"
 
-/* What happens when a file is to be mapped at a chosen address */
-static enum { AS_EVER, TAKEN, FAILS } wanted;
-/* Where "another thread" has mapped a page then; the latest */
-static char *other;
-static int others;
+#include "slice_util.h"
 
-static void *mmap_hook(void *addr, size_t size, int prot, int flags, int fd,
-		       off_t offset)
+TEST(alignment)
 {
-	if (!addr || fd < 0 || wanted == AS_EVER)
-		return mmap(addr, size, prot, flags, fd, offset);
-	/* A kernel that fails has taken out what was there. */
-	if (wanted == FAILS && flags & MAP_FIXED)
-		munmap(addr, size);
-	other = mmap((char *)addr + HUGE / 2, PAGE, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	if (other != MAP_FAILED) {
-		memset(other, OTHERS, PAGE);
-		others++;
+	const size_t page = page_size();
+	const size_t pmd = bufsync_map_huge(1), pud = bufsync_map_huge(2);
+
+	EXPECT_EQ(page / 8 * page, pmd);
+	EXPECT_EQ(page / 8 * pmd, pud);
+	EXPECT_EQ(0, bufsync_map_alignment(page, 0));
+	EXPECT_EQ(0, bufsync_map_alignment(pmd - 1, 0));
+	EXPECT_EQ(pmd, bufsync_map_alignment(pmd, 0));
+	EXPECT_EQ(0, bufsync_map_alignment(pmd, page));
+	EXPECT_EQ(0, bufsync_map_alignment(2 * pmd - 2 * page, page));
+	EXPECT_EQ(pmd, bufsync_map_alignment(2 * pmd - page, page));
+	EXPECT_EQ(pmd, bufsync_map_alignment(pud - page, 0));
+	EXPECT_EQ(pud, bufsync_map_alignment(pud, 0));
+	EXPECT_EQ(pmd, bufsync_map_alignment(pud, pmd));
+	EXPECT_EQ(pud, bufsync_map_alignment(2 * pud - pmd, pmd));
+}
+
+static int count_maps(void)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	int c, lines = 0;
+
+	if (!f)
+		return -1;
+	while ((c = getc(f)) != EOF)
+		lines += c == '\n';
+	fclose(f);
+	return lines;
+}
+
+/* Wherever it lies: aligned, all of it there, and nothing left over. */
+TEST(aligned_map)
+{
+	const size_t size = 5 * HUGE / 2 + 123;
+	int fd = memfd_create("aligned", MFD_CLOEXEC);
+	off_t start, offset;
+	int before, round;
+	char *map, byte;
+
+	ASSERT_EQ(0, ftruncate(fd, 8 * HUGE));
+	before = count_maps();
+	for (round = 0; round < 16; round++) {
+		start = round * (HUGE / 4 + PAGE);
+		offset = round * (HUGE / 4);
+		byte = 0;
+		map = bufsync_map_aligned(fd, size, offset, RW, start);
+		ASSERT_NE(MAP_FAILED, map);
+		EXPECT_EQ(0, ((uintptr_t)map - start - offset) % HUGE);
+		map[0] = round + 1;
+		map[size - 1] = round + 2;
+		EXPECT_EQ(1, pread(fd, &byte, 1, offset));
+		EXPECT_EQ(round + 1, byte);
+		EXPECT_EQ(1, pread(fd, &byte, 1, offset + size - 1));
+		EXPECT_EQ(round + 2, byte);
+		EXPECT_EQ(0, bufsync_unmap(map, size));
+		EXPECT_EQ(before, count_maps());
 	}
-	if (wanted == TAKEN)
-		return mmap(addr, size, prot, flags, fd, offset);
-	errno = ENOMEM;
-	return MAP_FAILED;
+	EXPECT_EQ(0, bufsync_unmap(MAP_FAILED, size));
+	EXPECT_EQ(0, bufsync_unmap(NULL, size));
 }
 
-/* Not by looking, which would be the end of the test */
-static bool others_is_there(void)
+TEST(aligned_map_errors)
 {
-	unsigned char vec;
+	int fd = memfd_create("aligned", MFD_CLOEXEC), before, error;
 
-	return !mincore(other, PAGE, &vec) && other[0] == OTHERS &&
-	       other[PAGE - 1] == OTHERS;
+	ASSERT_EQ(0, ftruncate(fd, MIB(16)));
+	before = count_maps();
+#define FAILS(want, ...) do { \
+	errno = 0; \
+	EXPECT_EQ(MAP_FAILED, bufsync_map_aligned(__VA_ARGS__)); \
+	error = errno; \
+	EXPECT_EQ(want, error); \
+	EXPECT_EQ(before, count_maps()); \
+} while (0)
+	FAILS(EBADF, -1, MIB(4), 0, PROT_READ, 0);
+	FAILS(EINVAL, fd, 0, 0, PROT_READ, 0);
+	FAILS(EINVAL, fd, MIB(4), 1, PROT_READ, 0);
+	FAILS(EINVAL, fd, MIB(4), -(off_t)PAGE, PROT_READ, 0);
+	FAILS(EINVAL, fd, MIB(4), 0, PROT_READ, -(off_t)PAGE);
+	FAILS(ENOMEM, fd, SIZE_MAX - 2 * PAGE, 0, PROT_READ, 0);
 }
 
-FIXTURE(race) {
-	int fd;
+/* On a slice: what it is for. */
+FIXTURE(slice) {
+	struct vfio_env env;
 };
 
-FIXTURE_SETUP(race)
+FIXTURE_SETUP(slice)
 {
-	char byte = 7;
-
-	self->fd = memfd_create("aligned", MFD_CLOEXEC);
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, ftruncate(self->fd, SIZE));
-	ASSERT_EQ(1, pwrite(self->fd, &byte, 1, SIZE - 1));
-	others = 0;
+	vfio_env_setup(_metadata, &self->env, VFIO_BIG, VFIO_OURS);
 }
 
-FIXTURE_TEARDOWN(race)
+FIXTURE_TEARDOWN(slice)
 {
-	wanted = AS_EVER;
-	close(self->fd);
+	vfio_env_teardown(_metadata, &self->env);
 }
 
-/* An address that mmap() does not give by itself: what is free is cut. */
-static off_t odd_start(int fd)
+/* Faults that it takes to touch what four PMDs map, from @at on in the BAR */
+static long faults_of(struct vfio_dev *dev, off_t at, off_t told)
 {
-	char *p = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, 0);
-
-	munmap(p, SIZE);
-	return (off_t)(((uintptr_t)p + HUGE / 2) & (HUGE - 1));
-}
-
-TEST_F(race, the_place_is_taken)
-{
-	off_t start = odd_start(self->fd);
-	char *map;
-
-	wanted = TAKEN;
-	map = bufsync_map_aligned(self->fd, SIZE, 0, PROT_READ, start);
-	ASSERT_NE(MAP_FAILED, map);
-	EXPECT_EQ(7, map[SIZE - 1]);
-	ASSERT_LT(0, others);
-	EXPECT_TRUE(others_is_there());
-	EXPECT_EQ(0, bufsync_unmap(map, SIZE));
-	EXPECT_TRUE(others_is_there());
-}
-
-TEST_F(race, it_fails_and_the_place_is_taken)
-{
-	off_t start = odd_start(self->fd);
-
-	wanted = FAILS;
-	errno = 0;
-	EXPECT_EQ(MAP_FAILED, bufsync_map_aligned(self->fd, SIZE, 0, PROT_READ,
-						  start));
-	EXPECT_EQ(ENOMEM, errno);
-	ASSERT_EQ(1, others);
-	EXPECT_TRUE(others_is_there());
-}
-
-struct mapper {
-	pthread_t thread;
-	int fd;
-	unsigned int aligned, bad;
-};
-
-static void *mapper_thread(void *arg)
-{
-	struct mapper *m = arg;
-	char *map;
-	int i;
-
-	for (i = 0; i < 500; i++) {
-		off_t start = (off_t)(i * PAGE);
-
-		map = bufsync_map_aligned(m->fd, SIZE, 0, PROT_READ, start);
-		if (map == MAP_FAILED) {
-			m->bad++;
-			continue;
-		}
-		m->aligned += !(((uintptr_t)map - start) & (HUGE - 1));
-		m->bad += map[SIZE - 1] != 7;
-		m->bad += bufsync_unmap(map, SIZE) != 0;
-	}
-	return NULL;
-}
-
-/* One that loses the race tries again. */
-TEST_F(race, many_threads)
-{
-	struct mapper m[4] = { };
+	int slice = vfio_export(dev, 2, at, 4 * HUGE, O_RDWR | O_CLOEXEC);
+	struct vfio_dmabuf_info info;
+	uint32_t value;
 	size_t i;
+	char *map;
 
-	for (i = 0; i < 4; i++) {
-		m[i].fd = self->fd;
-		ASSERT_EQ(0, pthread_create(&m[i].thread, NULL, mapper_thread,
-					    &m[i]));
-	}
-	for (i = 0; i < 4; i++) {
-		pthread_join(m[i].thread, NULL);
-		EXPECT_EQ(0, m[i].bad);
-		EXPECT_LT(250, m[i].aligned) TH_LOG("%u", m[i].aligned);
+	if (slice < 0)
+		return slice;
+	map = bufsync_map_aligned(slice, 4 * HUGE, 0, RW, told);
+	if (map == MAP_FAILED)
+		return -errno;
+	for (i = 0; i < 4 * HUGE; i += PAGE)
+		if (!try_read32(map + i, &value))
+			return -EFAULT;
+	if (vfio_info(dev, slice, &info))
+		return -EIO;
+	bufsync_unmap(map, 4 * HUGE);
+	close(slice);
+	return info.out_slice_faults;
+}
+
+TEST_F(slice, huge_pages_fit)
+{
+	struct vfio_dev *dev = &self->env.dev;
+	const long half = HUGE / PAGE / 2;
+	struct vfio_dmabuf_info info;
+
+	ASSERT_EQ(0, vfio_info(dev, -1, &info));
+	if (info.out_features & VFIO_DMABUF_FEATURE_BIT_HUGE) {
+		EXPECT_EQ(4, faults_of(dev, 0, 0));
+		EXPECT_EQ(4, faults_of(dev, HUGE, HUGE));
+		/* half of one by small ones, 3 huge ones, half of one */
+		EXPECT_EQ(half + 3 + half, faults_of(dev, HUGE / 2, HUGE / 2));
+		/* It was not told, so none fits. */
+		EXPECT_EQ(8 * half, faults_of(dev, HUGE / 2, 0));
+	} else {
+		EXPECT_EQ(4, faults_of(dev, 0, 0));
+		EXPECT_GT(6, faults_of(dev, HUGE / 2, HUGE / 2));
+		EXPECT_LT(3, faults_of(dev, HUGE / 2, HUGE / 2));
 	}
 }
 
