@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,6 +40,14 @@ static inline int param_get(const char *module, const char *name, char *value,
 	value[n] = '\0';
 	value[strcspn(value, "\n")] = '\0';
 	return 0;
+}
+
+static inline bool param_is(const char *module, const char *name,
+			    const char *want)
+{
+	char is[64];
+
+	return !param_get(module, name, is, sizeof(is)) && !strcmp(is, want);
 }
 
 static inline int param_set(const char *module, const char *name,

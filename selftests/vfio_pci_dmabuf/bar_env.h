@@ -15,14 +15,6 @@
 #include "param_util.h"
 #include "vfio_util.h"
 
-static bool bar_mmap_is(const char *want)
-{
-	char value[32] = "";
-
-	return !param_get(VFIO_OURS, "bar_mmap", value, sizeof(value)) &&
-	       !strcmp(value, want);
-}
-
 static int bar_mmap_reload(const char *option)
 {
 	int ret = 0;
@@ -37,10 +29,10 @@ static int bar_mmap_reload(const char *option)
 /* Before the device is bound */
 static int bar_mmap_load(void)
 {
-	int ret = bar_mmap_is("dmabuf") ? 0 :
+	int ret = param_is(VFIO_OURS, "bar_mmap", "dmabuf") ? 0 :
 		  bar_mmap_reload("bar_mmap=dmabuf");
 
-	return ret ?: bar_mmap_is("dmabuf") ? 0 : -ENOENT;
+	return ret ?: param_is(VFIO_OURS, "bar_mmap", "dmabuf") ? 0 : -ENOENT;
 }
 
 /* By the program itself, when all of its tests have ended, however they did */
@@ -53,7 +45,7 @@ static __attribute__((constructor)) void bar_program_start(void)
 
 static __attribute__((destructor)) void bar_program_end(void)
 {
-	if (getpid() != bar_program || !bar_mmap_is("dmabuf"))
+	if (getpid() != bar_program || !param_is(VFIO_OURS, "bar_mmap", "dmabuf"))
 		return;
 	if (bar_mmap_reload(NULL))
 		fprintf(stderr, "# %s is left with bar_mmap=dmabuf\n",
