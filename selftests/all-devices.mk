@@ -12,7 +12,8 @@ LOCAL_HDRS := $(HEADERS)
 include $(KSELFTEST_DIR)/lib.mk
 
 LIB := syncobj_util.o fence_util.o module_util.o thread_util.o cgroup_util.o
-LIB += heap_util.o dmabuf_util.o gem_util.o vfio_util.o edu_util.o
+LIB += heap_util.o dmabuf_util.o gem_util.o edu_util.o
+LIB += vfio_util.o vfio_region.o vfio_feature.o access_util.o
 
 $(OUTPUT)/lib/%.o: ../lib/%.c $(HEADERS)
 	@mkdir -p $(@D)

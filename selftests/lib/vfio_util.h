@@ -15,6 +15,8 @@
 
 #include <linux/vfio-dmabuf.h>
 
+#include "access_util.h"
+
 #define VFIO_OURS	"vfio_pci_dmabuf"
 #define VFIO_STOCK	"vfio-pci"
 
@@ -43,7 +45,12 @@ int vfio_bind(const char *bdf, const char *driver);
 int vfio_unbind(const char *bdf);
 /* Name of the driver that it is bound to, "" if none */
 int vfio_driver(const char *bdf, char *name, size_t size);
-/* Writes "1" to /sys/bus/pci/devices/@bdf/@what, such as reset */
+/* The node of its IOMMU group */
+void vfio_group_path(const char *bdf, char *path, size_t size);
+/* Files of /sys/bus/pci/devices/@bdf; text_util.h says how. */
+int vfio_sysfs_read(const char *bdf, const char *file, char *text, size_t size);
+int vfio_sysfs_write(const char *bdf, const char *file, const char *text);
+/* Writes "1", for those such as reset */
 int vfio_sysfs_poke(const char *bdf, const char *what);
 
 struct vfio_dev {
@@ -65,7 +72,7 @@ int vfio_start(struct vfio_dev *dev, enum vfio_role role, const char *driver);
 /* close, unbind */
 void vfio_stop(struct vfio_dev *dev);
 
-/* Regions */
+/* Regions: vfio_region.c */
 
 size_t vfio_bar_size(const struct vfio_dev *dev, int bar);
 /* Where a region begins in the device's file; -errno */
@@ -83,20 +90,22 @@ uint8_t vfio_capability(const struct vfio_dev *dev, uint8_t id);
 /* D0 is 0, D3hot is 3; -ENOTSUP without the capability */
 int vfio_power_state(const struct vfio_dev *dev, unsigned int state);
 
-/* Resets and power */
+/* Resets and interrupts */
 
 int vfio_reset(const struct vfio_dev *dev);		/* VFIO_DEVICE_RESET */
 /* VFIO_DEVICE_PCI_HOT_RESET by @dev, of all that share its bus */
 int vfio_hot_reset(const struct vfio_dev *dev);
 /* The initiate-FLR bit, by a write to configuration space */
 int vfio_flr_by_config(const struct vfio_dev *dev);
-int vfio_low_power(const struct vfio_dev *dev, bool enter);
+/* @fd is told of the interrupt VFIO_PCI_*_IRQ_INDEX, of which there is one. */
+int vfio_irq_eventfd(const struct vfio_dev *dev, unsigned int index, int fd);
 
-/* Features. */
+/* Features: vfio_feature.c */
 
 /* VFIO_DEVICE_FEATURE with @size bytes of payload; the ioctl's result or -errno */
 int vfio_feature(int fd, uint32_t flags, void *payload, size_t size);
 int vfio_probe(int fd, uint32_t flags);
+int vfio_low_power(const struct vfio_dev *dev, bool enter);
 /* A slice's fd */
 int vfio_export(const struct vfio_dev *dev, int bar, uint64_t offset,
 		uint64_t length, uint32_t open_flags);
@@ -108,18 +117,5 @@ int vfio_memattr(const struct vfio_dev *dev, int dmabuf, uint32_t memattr);
 /* @dmabuf may be -1 */
 int vfio_info(const struct vfio_dev *dev, int dmabuf,
 	      struct vfio_dmabuf_info *info);
-
-/*
- * Access that may not be possible. True if it was; false after SIGBUS. For any
- * number of threads. The first call takes SIGBUS over.
- */
-bool try_read32(const volatile void *addr, uint32_t *value);
-bool try_write32(volatile void *addr, uint32_t value);
-
-/* MAP_SHARED at an address aligned to @align; MAP_FAILED, errno */
-void *map_aligned(int fd, size_t size, off_t offset, int prot, size_t align);
-
-/* Minor faults of this thread so far */
-long thread_faults(void);
 
 #endif /* _VFIO_UTIL_H */

@@ -6,6 +6,7 @@
 #include "events.h"
 
 #define BAR	2
+#define RW	(PROT_READ | PROT_WRITE)
 #define SEED	0x01000000U
 /* What is known of the BAR: page i holds SEED + i. */
 #define KNOWN	(24 * HUGE)
@@ -36,21 +37,6 @@ FIXTURE_TEARDOWN(fault)
 	stage_teardown(_metadata, &self->s);
 }
 
-/* An address that is @offset above a multiple of @align */
-static void *map_at(int fd, size_t size, off_t pos, size_t align,
-		    size_t offset)
-{
-	char *space = mmap(NULL, size + 2 * align, PROT_NONE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	uintptr_t at;
-
-	if (space == MAP_FAILED)
-		return MAP_FAILED;
-	at = ((uintptr_t)space + align - 1) / align * align + offset;
-	return mmap((void *)at, size, PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_FIXED, fd, pos);
-}
-
 /* Faults of touching each page from the first to the last; -1: SIGBUS */
 static long faults_to_touch(uint32_t *p, size_t size)
 {
@@ -68,8 +54,8 @@ static long faults_to_touch(uint32_t *p, size_t size)
 static long stock_faults(const struct vfio_dev *dev, off_t offset, size_t size,
 			 size_t align, size_t at)
 {
-	void *p = map_at(dev->fd, size, bar_offset(dev, BAR) + offset, align,
-			 at);
+	void *p = map_askew(dev->fd, size, bar_offset(dev, BAR) + offset, RW,
+			    align, at);
 	long faults;
 
 	if (p == MAP_FAILED)
@@ -95,7 +81,7 @@ static long our_faults(FIXTURE_DATA(fault) *self, uint64_t offset, size_t size,
 
 	if (fd < 0)
 		return fd;
-	p = map_at(fd, size, 0, align, at);
+	p = map_askew(fd, size, 0, RW, align, at);
 	if (p == MAP_FAILED)
 		return -1;
 	faults = faults_to_touch(p, size);
@@ -148,7 +134,7 @@ TEST_F(fault, half_aligned_1_gib)
 
 	v.fd = vfio_export(self->dev, BAR, 0, GIB(1), O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, v.fd);
-	p = map_at(v.fd, GIB(1), 0, GIB(1), HUGE);
+	p = map_askew(v.fd, GIB(1), 0, RW, GIB(1), HUGE);
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_EQ(0, touch(p, GIB(1) / PAGE));
 	EXPECT_EQ(GIB(1) / HUGE, faults_of(self->dev, v.fd));
@@ -235,7 +221,7 @@ TEST_F(fault, many_ranges)
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(5, info_of(self->dev, fd).out_nr_ranges);
 	EXPECT_EQ(size, info_of(self->dev, fd).out_size);
-	p = map_at(fd, size, 0, HUGE, 0);
+	p = map_aligned(fd, size, 0, RW, HUGE);
 	ASSERT_NE(MAP_FAILED, p);
 	for (i = 0; i < ARRAY_LEN(ranges); i++) {
 		for (page = 0; page < ranges[i].length / PAGE; page++) {
@@ -275,13 +261,13 @@ TEST_F(fault, parts)
 	uint32_t *p, first = SEED + 2 * all;
 
 	ASSERT_LE(0, fd);
-	p = map_at(fd, HUGE, 3 * HUGE / 2, HUGE, 0);
+	p = map_aligned(fd, HUGE, 3 * HUGE / 2, RW, HUGE);
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_EQ(0, differ(p, all, first + 3 * all / 2));
 	EXPECT_EQ(self->huge ? all : 1, faults_of(self->dev, fd));
 	munmap(p, HUGE);
 
-	p = map_at(fd, size, 0, HUGE, 0);
+	p = map_aligned(fd, size, 0, RW, HUGE);
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_EQ(0, differ(p, size / PAGE, first));
 	/* a hole in a huge page: the rest of it comes again, in small ones */

@@ -53,15 +53,9 @@ static inline void wc_env_teardown(struct __test_metadata *_metadata,
 }
 
 /* So that no huge page fits: one small page behind the border */
-static inline void *map_askew(int fd, size_t size, int prot)
+static inline void *map_small(int fd, size_t size)
 {
-	char *room = mmap(NULL, size + 2 * BIG, PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uintptr_t at = ((uintptr_t)room + BIG - 1) / BIG * BIG + PAGE;
-
-	if (room == MAP_FAILED)
-		return MAP_FAILED;
-	return mmap((void *)at, size, prot, MAP_SHARED | MAP_FIXED, fd, 0);
+	return map_askew(fd, size, 0, RW, BIG, PAGE);
 }
 
 /* A read of each page; how many were possible */

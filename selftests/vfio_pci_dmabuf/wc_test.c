@@ -44,7 +44,7 @@ TEST_F(wc, uncached)
 	char *fits, *askew;
 
 	fits = map_aligned(self->w.buf, SIZE, 0, RW, BIG);
-	askew = map_askew(self->w.buf, SIZE, RW);
+	askew = map_small(self->w.buf, SIZE);
 	ASSERT_NE(MAP_FAILED, fits);
 	ASSERT_NE(MAP_FAILED, askew);
 	EXPECT_TRUE(pte_none(self->w.pte, fits, SIZE));
@@ -76,7 +76,7 @@ TEST_F(wc, combined)
 	EXPECT_EQ(WC, info.out_effective);
 
 	fits = map_aligned(self->w.buf, SIZE, 0, RW, BIG);
-	askew = map_askew(self->w.buf, SIZE, RW);
+	askew = map_small(self->w.buf, SIZE);
 	ASSERT_NE(MAP_FAILED, fits);
 	ASSERT_NE(MAP_FAILED, askew);
 
@@ -141,15 +141,15 @@ TEST_F(wc, later_mappings_only)
 	char *old, *new, *newer;
 	uint32_t value;
 
-	old = map_askew(self->w.buf, SIZE, RW);
+	old = map_small(self->w.buf, SIZE);
 	ASSERT_NE(MAP_FAILED, old);
 	EXPECT_TRUE(try_read32(old, &value));
 	ASSERT_EQ(0, vfio_memattr(dev, self->w.buf, WC));
-	new = map_askew(self->w.buf, SIZE, RW);
+	new = map_small(self->w.buf, SIZE);
 	ASSERT_NE(MAP_FAILED, new);
 	EXPECT_TRUE(try_read32(new, &value));
 	ASSERT_EQ(0, vfio_memattr(dev, self->w.buf, NC));
-	newer = map_askew(self->w.buf, SIZE, RW);
+	newer = map_small(self->w.buf, SIZE);
 	ASSERT_NE(MAP_FAILED, newer);
 
 	EXPECT_EQ(SIZE / PAGE, touch(old, SIZE));
@@ -194,7 +194,7 @@ TEST_F(wc, contents)
 	bar = vfio_bar_map(dev, variant->bar, RW);
 	ASSERT_NE(MAP_FAILED, bar);
 	ASSERT_EQ(0, vfio_memattr(dev, self->w.buf, WC));
-	p = map_askew(self->w.buf, SIZE, RW);
+	p = map_small(self->w.buf, SIZE);
 	ASSERT_NE(MAP_FAILED, p);
 	for (pos = 0; pos < SIZE; pos += PAGE)
 		bad += !try_write32((uint32_t *)((char *)p + pos), pattern(pos, 1));
@@ -232,7 +232,7 @@ TEST_F(wc, ranges)
 	bar = vfio_bar_map(dev, variant->bar, RW);
 	ASSERT_NE(MAP_FAILED, bar);
 	ASSERT_EQ(0, vfio_memattr(dev, buf, WC));
-	p = map_askew(buf, all, RW);
+	p = map_small(buf, all);
 	ASSERT_NE(MAP_FAILED, p);
 	EXPECT_EQ(all / PAGE, touch(p, all));
 	EXPECT_TRUE(pte_all(self->w.pte, p, all, TEST_PTE_4K,

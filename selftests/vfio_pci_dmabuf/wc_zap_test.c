@@ -84,8 +84,8 @@ TEST_F(wc, revoked)
 	r = map_aligned(other, SIZE, 0, RW, BIG);
 	ASSERT_EQ(0, vfio_memattr(dev, self->w.buf, WC));
 	ASSERT_EQ(0, vfio_memattr(dev, other, WC));
-	q = map_askew(self->w.buf, SIZE, RW);
-	s = map_askew(other, SIZE, RW);
+	q = map_small(self->w.buf, SIZE);
+	s = map_small(other, SIZE);
 	ASSERT_NE(MAP_FAILED, p);
 	ASSERT_NE(MAP_FAILED, q);
 	ASSERT_NE(MAP_FAILED, r);
