@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -99,6 +101,26 @@ void *map_askew(int fd, size_t size, off_t offset, int prot, size_t align,
 void *map_aligned(int fd, size_t size, off_t offset, int prot, size_t align)
 {
 	return map_askew(fd, size, offset, prot, align, 0);
+}
+
+void unmap_named(const char *what)
+{
+	unsigned long start, end;
+	char line[512];
+	bool again;
+	FILE *f;
+
+	/* Each time anew: there is no telling what the kernel has merged. */
+	do {
+		again = false;
+		f = fopen("/proc/self/maps", "re");
+		while (f && !again && fgets(line, sizeof(line), f))
+			if (strstr(line, what) &&
+			    sscanf(line, "%lx-%lx", &start, &end) == 2)
+				again = !munmap((void *)start, end - start);
+		if (f)
+			fclose(f);
+	} while (again);
 }
 
 long thread_faults(void)

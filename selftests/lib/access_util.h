@@ -20,6 +20,11 @@ void *map_aligned(int fd, size_t size, off_t offset, int prot, size_t align);
 void *map_askew(int fd, size_t size, off_t offset, int prot, size_t align,
 		size_t above);
 
+/* Unmaps all that has @what in its name: BARs by a device fd, slices and the like. */
+#define UNMAP_BARS	"[vfio-device]"
+#define UNMAP_SLICES	"/dmabuf:"
+void unmap_named(const char *what);
+
 /* Minor faults of this thread so far */
 long thread_faults(void);
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,14 +17,6 @@
 static int edu_fds[EDU_MAX];
 static int edu_count;
 
-static int edu_sysfs(const char *bdf, const char *what, const char *value)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, what);
-	return text_write(path, value);
-}
-
 int edu_start(char *bdf)
 {
 	char driver[32] = "";
@@ -36,10 +27,10 @@ int edu_start(char *bdf)
 	ret = vfio_find(VFIO_EDU, bdf);
 	if (ret)
 		return ret;
-	ret = edu_sysfs(bdf, "driver_override", EDU_DRIVER);
+	ret = vfio_sysfs_write(bdf, "driver_override", EDU_DRIVER);
 	if (ret)
 		return ret;
-	ret = edu_sysfs(bdf, "driver/unbind", bdf);
+	ret = vfio_sysfs_write(bdf, "driver/unbind", bdf);
 	if (ret && ret != -ENOENT)
 		return ret;
 	ret = text_write("/sys/bus/pci/drivers_probe", bdf);
@@ -55,9 +46,9 @@ int edu_stop(const char *bdf)
 
 	while (edu_count)
 		close(edu_fds[--edu_count]);
-	ret = edu_sysfs(bdf, "driver/unbind", bdf);
+	ret = vfio_sysfs_write(bdf, "driver/unbind", bdf);
 	/* An empty line is none. */
-	return edu_sysfs(bdf, "driver_override", "\n") ?: ret;
+	return vfio_sysfs_write(bdf, "driver_override", "\n") ?: ret;
 }
 
 int edu_open(void)

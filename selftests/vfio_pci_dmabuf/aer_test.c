@@ -90,38 +90,11 @@ static bool recovered(int kmsg)
 /* A function whose link has failed is not asked what it was; its port counts. */
 static long fatal_errors(const struct vfio_dev *dev)
 {
-	char path[128];
-	long count;
-	FILE *f;
+	char count[32];
 
-	snprintf(path, sizeof(path),
-		 "/sys/bus/pci/devices/%s/../aer_rootport_total_err_fatal",
-		 dev->bdf);
-	f = fopen(path, "re");
-	if (!f || fscanf(f, "%ld", &count) != 1)
-		count = -1;
-	if (f)
-		fclose(f);
-	return count;
-}
-
-static int error_eventfd(const struct vfio_dev *dev, int fd)
-{
-	struct {
-		struct vfio_irq_set set;
-		int32_t fd;
-	} args = {
-		.set = {
-			.argsz = sizeof(args),
-			.flags = VFIO_IRQ_SET_DATA_EVENTFD |
-				 VFIO_IRQ_SET_ACTION_TRIGGER,
-			.index = VFIO_PCI_ERR_IRQ_INDEX,
-			.count = 1,
-		},
-		.fd = fd,
-	};
-
-	return ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, &args) ? -errno : 0;
+	if (vfio_sysfs_read(dev->bdf, "../aer_rootport_total_err_fatal", count, sizeof(count)))
+		return -1;
+	return strtol(count, NULL, 10);
 }
 
 /* How often it was told until now; waits for the first time if @wait */
@@ -175,7 +148,7 @@ FIXTURE_SETUP(aer)
 	ASSERT_TRUE(fill(self->b.p, OTHER, 2 * SEED));
 	self->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	ASSERT_LE(0, self->event);
-	ASSERT_EQ(0, error_eventfd(self->dev, self->event));
+	ASSERT_EQ(0, vfio_irq_eventfd(self->dev, VFIO_PCI_ERR_IRQ_INDEX, self->event));
 	self->qmp = qmp_open();
 	ASSERT_LE(0, self->qmp);
 	self->kmsg = kmsg_start();
@@ -403,7 +376,7 @@ TEST_F(aer, closed_while_broken)
 					 PROT_READ | PROT_WRITE);
 		ASSERT_NE(MAP_FAILED, self->bar);
 		is_on(_metadata, self);
-		ASSERT_EQ(0, error_eventfd(self->dev, self->event));
+		ASSERT_EQ(0, vfio_irq_eventfd(self->dev, VFIO_PCI_ERR_IRQ_INDEX, self->event));
 		self->errors = fatal_errors(self->dev);
 		self->faults = faults_of(self->dev, self->a.fd);
 		self->zaps = zaps_of(self->dev);
@@ -452,7 +425,8 @@ static int see(struct vfio_dev *dev, int qmp, struct seen *seen)
 	int kmsg = kmsg_start(), ret;
 	uint32_t *bar;
 
-	ret = vfio_memory_enable(dev, true) ?: error_eventfd(dev, event);
+	ret = vfio_memory_enable(dev, true) ?:
+	      vfio_irq_eventfd(dev, VFIO_PCI_ERR_IRQ_INDEX, event);
 	bar = vfio_bar_map(dev, BAR, PROT_READ | PROT_WRITE);
 	if (!ret)
 		ret = bar == MAP_FAILED ? -EIO :

@@ -82,11 +82,6 @@ FIXTURE_VARIANT(reset) {
 	int (*reset)(const struct vfio_dev *dev);
 };
 
-static int sysfs_reset(const struct vfio_dev *dev)
-{
-	return vfio_sysfs_poke(dev->bdf, "reset");
-}
-
 FIXTURE_VARIANT_ADD(reset, hot) {
 	VFIO_BIG, 2, 1024, 1024, true, NULL, vfio_hot_reset
 };

@@ -95,7 +95,7 @@ static void vfio_name(const char *bdf, char *name, size_t size)
 TEST_F(bar, name_and_offset)
 {
 	char device[64], want[128], name[128] = "";
-	off_t at = bar_offset(self->dev, variant->bar);
+	off_t at = region_offset(self->dev, variant->bar);
 	unsigned long long pgoff = 0;
 	void *p;
 
@@ -141,7 +141,7 @@ TEST_F(bar, protection)
 {
 	size_t size = self->pages * PAGE;
 	uint32_t *p = map_aligned(self->dev->fd, size,
-				  bar_offset(self->dev, variant->bar),
+				  region_offset(self->dev, variant->bar),
 				  PROT_READ, PAGE);
 	pid_t pid;
 
@@ -281,7 +281,7 @@ static int map_errno(const struct vfio_dev *dev, int region, size_t size,
 		     off_t offset, int flags, int prot)
 {
 	void *p = mmap(NULL, size, prot, flags, dev->fd,
-		       bar_offset(dev, region) + offset);
+		       region_offset(dev, region) + offset);
 
 	if (p == MAP_FAILED)
 		return errno;

@@ -122,11 +122,6 @@ static void check(struct __test_metadata *_metadata,
 	end(_metadata, self, variant, variant->keeps);
 }
 
-static int sysfs_reset(const struct vfio_dev *dev)
-{
-	return vfio_sysfs_poke(dev->bdf, "reset");
-}
-
 /* The bridge above, if it can be told to reset what is below */
 static bool find_bridge(const struct vfio_dev *dev, char *bdf, size_t size)
 {

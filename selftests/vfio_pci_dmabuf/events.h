@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -136,6 +135,11 @@ static inline int memory_on(const struct vfio_dev *dev)
 	return vfio_memory_enable(dev, true);
 }
 
+static inline int sysfs_reset(const struct vfio_dev *dev)
+{
+	return vfio_sysfs_poke(dev->bdf, "reset");
+}
+
 /* Slices */
 
 static inline int view_open(struct view *v, const struct vfio_dev *dev,
@@ -223,53 +227,13 @@ static inline uint64_t faults_of(const struct vfio_dev *dev, int dmabuf)
 
 /* Mappings */
 
-static inline off_t bar_offset(const struct vfio_dev *dev, int bar)
-{
-	struct vfio_region_info info = {
-		.argsz = sizeof(info),
-		.index = VFIO_PCI_BAR0_REGION_INDEX + bar,
-	};
-
-	if (ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, &info))
-		return -1;
-	return info.offset;
-}
-
 /* By the device fd, as stock vfio has it */
 static inline void *bar_map_aligned(const struct vfio_dev *dev, int bar,
 				    off_t offset, size_t size, size_t align)
 {
-	return map_aligned(dev->fd, size, bar_offset(dev, bar) + offset,
+	return map_aligned(dev->fd, size, region_offset(dev, bar) + offset,
 			   PROT_READ | PROT_WRITE, align);
 }
-
-/* Unmaps all that has @what in its name. */
-static inline void unmap_named(const char *what)
-{
-	unsigned long start, end;
-	char line[512];
-	bool again;
-	FILE *f;
-
-	do {
-		again = false;
-		f = fopen("/proc/self/maps", "re");
-		while (f && fgets(line, sizeof(line), f)) {
-			if (!strstr(line, what))
-				continue;
-			if (sscanf(line, "%lx-%lx", &start, &end) != 2)
-				continue;
-			again = !munmap((void *)start, end - start);
-			if (again)
-				break;
-		}
-		if (f)
-			fclose(f);
-	} while (again);
-}
-
-#define UNMAP_BARS	"[vfio-device]"
-#define UNMAP_SLICES	"/dmabuf:"
 
 /* Threads */
 

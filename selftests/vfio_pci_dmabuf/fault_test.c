@@ -54,7 +54,7 @@ static long faults_to_touch(uint32_t *p, size_t size)
 static long stock_faults(const struct vfio_dev *dev, off_t offset, size_t size,
 			 size_t align, size_t at)
 {
-	void *p = map_askew(dev->fd, size, bar_offset(dev, BAR) + offset, RW,
+	void *p = map_askew(dev->fd, size, region_offset(dev, BAR) + offset, RW,
 			    align, at);
 	long faults;
 

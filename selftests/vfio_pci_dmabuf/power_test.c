@@ -67,19 +67,11 @@ static void awake(struct __test_metadata *_metadata, FIXTURE_DATA(power) *self)
 static bool suspends(const struct vfio_dev *dev)
 {
 	int64_t end = in_ms(10000);
-	char path[128], state[32];
-	FILE *f;
+	char state[32];
 
-	snprintf(path, sizeof(path),
-		 "/sys/bus/pci/devices/%s/power/runtime_status", dev->bdf);
 	do {
-		state[0] = '\0';
-		f = fopen(path, "re");
-		if (f && fscanf(f, "%31s", state) != 1)
-			state[0] = '\0';
-		if (f)
-			fclose(f);
-		if (!strcmp(state, "suspended"))
+		if (!vfio_sysfs_read(dev->bdf, "power/runtime_status", state, sizeof(state)) &&
+		    !strcmp(state, "suspended"))
 			return true;
 		sleep_ms(10);
 	} while (now_ns() < end);

@@ -140,25 +140,8 @@ static inline bool mapping_line(const void *addr, const char *key, char *buf,
 /* Mappings of slices and of devices keep what they are of. */
 static inline void unmap_all(void)
 {
-	unsigned long start, end;
-	char line[512];
-	bool again;
-	FILE *f;
-
-	do {
-		again = false;
-		f = fopen("/proc/self/maps", "re");
-		while (f && !again && fgets(line, sizeof(line), f)) {
-			if (!strstr(line, "/dmabuf:") &&
-			    !strstr(line, "[vfio-device]"))
-				continue;
-			if (sscanf(line, "%lx-%lx", &start, &end) != 2)
-				continue;
-			again = !munmap((void *)start, end - start);
-		}
-		if (f)
-			fclose(f);
-	} while (again);
+	unmap_named(UNMAP_SLICES);
+	unmap_named(UNMAP_BARS);
 }
 
 /* What a forked child makes of it: its status as waitpid() has it */

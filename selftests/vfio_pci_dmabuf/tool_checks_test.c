@@ -3,7 +3,9 @@
  * What bufsync-vfio looks at before it gives a device away. The tests' machine cannot
  * fail that, so it is one that is made up: files in a directory.
  */
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "harness.h"
 
@@ -70,6 +72,19 @@ FIXTURE_TEARDOWN(made_up)
 {
 	EXPECT_EQ(0, shell(self->out, sizeof(self->out), "rm -r %s",
 			   self->dir));
+}
+
+/* The whole of a small file; "" if it cannot be read. */
+static const char *file_text(const char *path)
+{
+	static char text[4096];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	text[n < 0 ? 0 : n] = '\0';
+	if (fd >= 0)
+		close(fd);
+	return text;
 }
 
 #define IN_MADE_UP(...) \

@@ -3,11 +3,9 @@
 #ifndef _TOOL_ENV_H
 #define _TOOL_ENV_H
 
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "harness.h"
 
@@ -31,19 +29,6 @@ static inline void says(struct __test_metadata *_metadata, const char *out,
 {
 	EXPECT_EQ(want, !!strstr(out, what))
 		TH_LOG("'%s' in: %s", what, out);
-}
-
-/* The whole of a small file; "" if it cannot be read. */
-static inline const char *file_text(const char *path)
-{
-	static char text[4096];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-
-	text[n < 0 ? 0 : n] = '\0';
-	if (fd >= 0)
-		close(fd);
-	return text;
 }
 
 #endif /* _TOOL_ENV_H */

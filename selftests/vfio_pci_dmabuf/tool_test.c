@@ -8,18 +8,19 @@
 
 #include "vfio_env.h"
 
+#include "slice_util.h"
 #include "tool_env.h"
 
 #define HOST	"bochs-drm"
 #define PCI	"/sys/bus/pci/devices/"
-#define MIB	((size_t)1 << 20)
 
-static const char *attribute(const char *bdf, const char *name)
+static const char *override(const char *bdf)
 {
-	char path[128];
+	static char text[64];
 
-	snprintf(path, sizeof(path), PCI "%s/%s", bdf, name);
-	return file_text(path);
+	if (vfio_sysfs_read(bdf, "driver_override", text, sizeof(text)))
+		return "(error)";
+	return text;
 }
 
 static const char *driver(const char *bdf)
@@ -29,16 +30,6 @@ static const char *driver(const char *bdf)
 	if (vfio_driver(bdf, name, sizeof(name)))
 		return "(error)";
 	return name;
-}
-
-static int group_of(const char *bdf)
-{
-	char path[128], to[128] = "";
-
-	snprintf(path, sizeof(path), PCI "%s/iommu_group", bdf);
-	if (readlink(path, to, sizeof(to) - 1) < 0)
-		return -1;
-	return atoi(basename(to));
 }
 
 FIXTURE(tool) {
@@ -87,16 +78,16 @@ TEST_F(tool, bind_list_unbind)
 
 	ASSERT_EQ(0, TOOL_RUN("bind %s %s 2>&1", self->a, self->b))
 		TH_LOG("%s", self->out);
-	snprintf(node, sizeof(node), "/dev/vfio/%d", group_of(self->a));
+	vfio_group_path(self->a, node, sizeof(node));
 	EXPECT_STREQ(VFIO_OURS, driver(self->a));
 	EXPECT_STREQ(VFIO_OURS, driver(self->b));
-	EXPECT_STREQ(VFIO_OURS "\n", attribute(self->a, "driver_override"));
+	EXPECT_STREQ(VFIO_OURS, override(self->a));
 	SAYS(node);
 	EXPECT_EQ(0, access(node, R_OK | W_OK));
 
 	/* What it has bound can be used. */
 	ASSERT_EQ(0, vfio_open(&dev, self->a, NULL));
-	slice = vfio_export(&dev, 0, 0, MIB, O_RDWR | O_CLOEXEC);
+	slice = vfio_export(&dev, 0, 0, MIB(1), O_RDWR | O_CLOEXEC);
 	EXPECT_GE(slice, 0);
 
 	ASSERT_EQ(0, TOOL_RUN("list 2>&1"));
@@ -111,7 +102,7 @@ TEST_F(tool, bind_list_unbind)
 		TH_LOG("%s", self->out);
 	EXPECT_STREQ(HOST, driver(self->a));
 	EXPECT_STREQ(HOST, driver(self->b));
-	EXPECT_STREQ("(null)\n", attribute(self->a, "driver_override"));
+	EXPECT_STREQ("(null)", override(self->a));
 	SAYS(HOST " has it now");
 	ASSERT_EQ(0, TOOL_RUN("list 2>&1"));
 	SAYS("DEVICE");
@@ -165,7 +156,7 @@ TEST_F(tool, the_rest_of_the_group)
 	snprintf(held, sizeof(held), "bind %s %s", self->a, self->b);
 	SAYS(held);
 	EXPECT_STREQ(HOST, driver(self->a));
-	EXPECT_STREQ("(null)\n", attribute(self->a, "driver_override"));
+	EXPECT_STREQ("(null)", override(self->a));
 
 	EXPECT_EQ(0, TOOL_RUN("bind %s %s 2>&1", self->a, self->b))
 		TH_LOG("%s", self->out);
@@ -188,9 +179,9 @@ TEST_F(tool, in_use)
 	size = vfio_bar_size(&dev, 0);
 	bar = vfio_bar_map(&dev, 0, PROT_READ);
 	ASSERT_NE(MAP_FAILED, bar);
-	slice = vfio_export(&dev, 0, 0, MIB, O_RDWR | O_CLOEXEC);
+	slice = vfio_export(&dev, 0, 0, MIB(1), O_RDWR | O_CLOEXEC);
 	ASSERT_GE(slice, 0);
-	map = mmap(NULL, MIB, PROT_READ, MAP_SHARED, slice, 0);
+	map = mmap(NULL, MIB(1), PROT_READ, MAP_SHARED, slice, 0);
 	ASSERT_NE(MAP_FAILED, map);
 
 	EXPECT_EQ(1, TOOL_RUN("unbind %s 2>&1", self->a));
@@ -200,7 +191,7 @@ TEST_F(tool, in_use)
 	EXPECT_EQ(1, TOOL_RUN("bind --stock %s 2>&1", self->a));
 	SAYS("is in use");
 	EXPECT_STREQ(VFIO_OURS, driver(self->a));
-	EXPECT_STREQ(VFIO_OURS "\n", attribute(self->a, "driver_override"));
+	EXPECT_STREQ(VFIO_OURS, override(self->a));
 
 	/* A mapping of the BAR holds it, one of a slice does not. */
 	vfio_close(&dev);
@@ -210,7 +201,7 @@ TEST_F(tool, in_use)
 	EXPECT_EQ(0, TOOL_RUN("unbind %s 2>&1", self->a))
 		TH_LOG("%s", self->out);
 	EXPECT_STREQ(HOST, driver(self->a));
-	EXPECT_EQ(0, munmap(map, MIB));
+	EXPECT_EQ(0, munmap(map, MIB(1)));
 }
 
 TEST_F(tool, dry_run_changes_nothing)
@@ -225,7 +216,7 @@ TEST_F(tool, dry_run_changes_nothing)
 		 "echo '%s' > /sys/bus/pci/drivers_probe\n", self->a);
 	SAYS(line);
 	EXPECT_STREQ("", driver(self->a));
-	EXPECT_STREQ("(null)\n", attribute(self->a, "driver_override"));
+	EXPECT_STREQ("(null)", override(self->a));
 
 	ASSERT_EQ(0, TOOL_RUN("bind %s 2>&1", self->a));
 	EXPECT_EQ(0, TOOL_RUN("unbind %s --dry-run 2>&1", self->a));
@@ -233,7 +224,7 @@ TEST_F(tool, dry_run_changes_nothing)
 		 self->a, self->a);
 	SAYS(line);
 	EXPECT_STREQ(VFIO_OURS, driver(self->a));
-	EXPECT_STREQ(VFIO_OURS "\n", attribute(self->a, "driver_override"));
+	EXPECT_STREQ(VFIO_OURS, override(self->a));
 }
 
 TEST_F(tool, wants_root)
@@ -288,7 +279,7 @@ TEST_F(tool, no_such_device)
 	/* One that is wrong, and none is touched. */
 	EXPECT_EQ(1, TOOL_RUN("bind %s ffff:ff:1f.7 2>&1", self->a));
 	EXPECT_STREQ("", driver(self->a));
-	EXPECT_STREQ("(null)\n", attribute(self->a, "driver_override"));
+	EXPECT_STREQ("(null)", override(self->a));
 }
 
 TEST_F(tool, unbind_what_the_host_has)

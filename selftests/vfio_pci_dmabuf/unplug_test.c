@@ -7,23 +7,21 @@
  */
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-
-#include <linux/vfio.h>
 
 #include "vfio_env.h"
 
 #include "qmp_util.h"
 #include "slice_util.h"
 #include "syncobj_util.h"
+#include "text_util.h"
 
 #define SIZE	MIB(2)
 /* A slot with an attention button takes five seconds to believe it. */
 #define PATIENCE	60000
 
 /* See scripts/lib/qemu.sh. */
-#define PORT	"/sys/bus/pci/devices/0000:00:13.0"
+#define PORT	"0000:00:13.0"
 
 FIXTURE(unplug) {
 	struct vfio_dev dev;
@@ -65,17 +63,12 @@ static bool becomes(const char *bdf, bool wanted)
 /* What the port calls its only slot: the bus behind it, device 0 */
 static bool hot_bdf(char *bdf, size_t size)
 {
-	FILE *f = fopen(PORT "/secondary_bus_number", "re");
-	unsigned int bus;
-	bool found;
+	char bus[16];
 
-	if (!f)
+	if (vfio_sysfs_read(PORT, "secondary_bus_number", bus, sizeof(bus)))
 		return false;
-	found = fscanf(f, "%u", &bus) == 1;
-	fclose(f);
-	if (found)
-		snprintf(bdf, size, "0000:%02x:00.0", bus & 0xff);
-	return found;
+	snprintf(bdf, size, "0000:%02lx:00.0", strtoul(bus, NULL, 10) & 0xff);
+	return true;
 }
 
 static int monitor(int qmp, const char *line)
@@ -128,16 +121,8 @@ static int pull_out_by_monitor(int qmp, int number)
 
 static int plug_in(FIXTURE_DATA(unplug) *self, bool by_monitor)
 {
-	int fd, ret = 0;
+	int ret = by_monitor ? plug_in_by_monitor(self) : text_write("/sys/bus/pci/rescan", "1");
 
-	if (by_monitor) {
-		ret = plug_in_by_monitor(self);
-	} else {
-		fd = open("/sys/bus/pci/rescan", O_WRONLY | O_CLOEXEC);
-		if (fd < 0 || write(fd, "1", 1) != 1)
-			ret = -errno;
-		close(fd);
-	}
 	return ret ?: becomes(self->bdf, true) ? 0 : -ETIMEDOUT;
 }
 
@@ -190,25 +175,12 @@ static int open_when_ready(FIXTURE_DATA(unplug) *self)
 
 static int take(FIXTURE_DATA(unplug) *self)
 {
-	struct {
-		struct vfio_irq_set set;
-		int32_t fd;
-	} irq = {
-		.set = {
-			.argsz = sizeof(irq),
-			.flags = VFIO_IRQ_SET_DATA_EVENTFD |
-				 VFIO_IRQ_SET_ACTION_TRIGGER,
-			.index = VFIO_PCI_REQ_IRQ_INDEX,
-			.count = 1,
-		},
-	};
 	int ret = open_when_ready(self) ?: vfio_memory_enable(&self->dev, true);
 
 	if (ret)
 		return ret;
 	self->request = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	irq.fd = self->request;
-	return ioctl(self->dev.fd, VFIO_DEVICE_SET_IRQS, &irq) ? -errno : 0;
+	return vfio_irq_eventfd(&self->dev, VFIO_PCI_REQ_IRQ_INDEX, self->request);
 }
 
 FIXTURE_SETUP(unplug)
