@@ -17,8 +17,6 @@
 
 #define PORTS		"/sys/class/virtio-ports"
 #define PORT_NAME	"qmp"
-/* The same directory here and for QEMU; see scripts/lib/qemu.sh. */
-#define RUN_DIR		"/run/vm"
 #define ANSWER_MS	30000
 
 /* JSON: no more of it than it takes to look at what QEMU says. */
@@ -212,7 +210,7 @@ static int line_get(int qmp, char **line, int64_t end)
 }
 
 /*
- * Sends @command under an id of its own and takes lines up to the one that has
+ * Sends @command, "{...}", under an id of its own and takes lines up to the one that has
  * it. Others are events, the greeting, or of a process that did not wait.
  */
 static int transact(int qmp, const char *command, char **answer)
@@ -225,9 +223,6 @@ static int transact(int qmp, const char *command, char **answer)
 	int ret;
 
 	*answer = NULL;
-	command = skip_space(command);
-	if (*command != '{')
-		return -EINVAL;
 	snprintf(id, sizeof(id), "\"%d.%llx.%x\"", getpid(),
 		 (unsigned long long)now_ns(), ++count);
 	if (asprintf(&line, "{\"id\": %s, %s\n", id, command + 1) < 0)
@@ -248,9 +243,9 @@ static int transact(int qmp, const char *command, char **answer)
 	return ret;
 }
 
-/* The value of what @command returns, as JSON, or unescaped if @text */
+/* What @command returns: a string unescaped, anything else as JSON */
 static int command_return(int qmp, const char *command, char *answer,
-			  size_t size, bool text)
+			  size_t size)
 {
 	const char *value;
 	char *line;
@@ -264,7 +259,7 @@ static int command_return(int qmp, const char *command, char *answer,
 	if (!value) {
 		fprintf(stderr, "# qmp: %s: %s\n", command, line);
 		ret = -EREMOTEIO;
-	} else if (answer && text && *value == '"') {
+	} else if (answer && *value == '"') {
 		unescape(value, len, answer, size);
 	} else if (answer) {
 		snprintf(answer, size, "%.*s", (int)len, value);
@@ -273,14 +268,8 @@ static int command_return(int qmp, const char *command, char *answer,
 	return ret;
 }
 
-int qmp_command(int qmp, const char *command, char *answer, size_t size)
-{
-	return command_return(qmp, command, answer, size, false);
-}
-
-/* @arguments: the members of that object */
-static int run_command(int qmp, const char *what, const char *arguments,
-		       char *answer, size_t size)
+int qmp_command(int qmp, const char *what, const char *arguments,
+		char *answer, size_t size)
 {
 	char *command;
 	int ret;
@@ -288,7 +277,7 @@ static int run_command(int qmp, const char *what, const char *arguments,
 	if (asprintf(&command, "{\"execute\": \"%s\", \"arguments\": {%s}}",
 		     what, arguments) < 0)
 		return -ENOMEM;
-	ret = command_return(qmp, command, answer, size, true);
+	ret = command_return(qmp, command, answer, size);
 	free(command);
 	return ret;
 }
@@ -302,8 +291,7 @@ int qmp_human(int qmp, const char *line, char *answer, size_t size)
 		return ret;
 	snprintf(arguments, sizeof(arguments), "\"command-line\": \"%s\"",
 		 escaped);
-	return run_command(qmp, "human-monitor-command", arguments, answer,
-			   size);
+	return qmp_command(qmp, "human-monitor-command", arguments, answer, size);
 }
 
 static bool port_is(const char *port, const char *name)
@@ -369,167 +357,4 @@ int qmp_open(void)
 		return ret;
 	}
 	return qmp;
-}
-
-/*
- * All of a file. Not by its size: the file is another machine's, and what this
- * one believes to know of it may be old.
- */
-static int file_read(const char *path, uint8_t **data, size_t *size)
-{
-	size_t used = 0, space = 0;
-	int ret = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t *grown;
-	ssize_t n = 0;
-
-	*data = NULL;
-	*size = 0;
-	if (fd < 0)
-		return -errno;
-	for (;;) {
-		if (used == space) {
-			space = space ? 2 * space : 1 << 20;
-			grown = realloc(*data, space);
-			if (!grown) {
-				ret = -ENOMEM;
-				break;
-			}
-			*data = grown;
-		}
-		n = read(fd, *data + used, space - used);
-		if (n <= 0) {
-			ret = n < 0 ? -errno : 0;
-			break;
-		}
-		used += n;
-	}
-	close(fd);
-	*size = used;
-	if (ret) {
-		free(*data);
-		*data = NULL;
-	}
-	return ret;
-}
-
-static int file_write(const char *path, const uint8_t *data, size_t size)
-{
-	int ret = 0, fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-			       0644);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	while (size && !ret) {
-		n = write(fd, data, size);
-		if (n < 0) {
-			ret = -errno;
-		} else {
-			data += n;
-			size -= n;
-		}
-	}
-	if (close(fd) && !ret)
-		ret = -errno;
-	return ret;
-}
-
-/* A number and the one white space behind it */
-static const uint8_t *ppm_number(const uint8_t *p, const uint8_t *end,
-				 unsigned int *number)
-{
-	if (!p || p == end || !isdigit(*p))
-		return NULL;
-	for (*number = 0; p < end && isdigit(*p); p++)
-		*number = *number * 10 + (*p - '0');
-	return p < end && isspace(*p) ? p + 1 : NULL;
-}
-
-static bool ppm_parse(const uint8_t *data, size_t size,
-		      struct qmp_image *image)
-{
-	const uint8_t *p = data, *end = data + size;
-	unsigned int max;
-	size_t bytes;
-
-	if (size < 3 || memcmp(p, "P6\n", 3))
-		return false;
-	p = ppm_number(p + 3, end, &image->width);
-	p = ppm_number(p, end, &image->height);
-	p = ppm_number(p, end, &max);
-	if (!p || max != 255)
-		return false;
-	bytes = (size_t)image->width * image->height * 3;
-	if (!bytes || (size_t)(end - p) != bytes)
-		return false;
-	image->rgb = malloc(bytes);
-	if (!image->rgb)
-		return false;
-	memcpy(image->rgb, p, bytes);
-	return true;
-}
-
-static int ppm_use(const uint8_t *data, size_t size, void *image)
-{
-	return ppm_parse(data, size, image) ? 0 : -EBADMSG;
-}
-
-/* A PNG that has its end goes to the file @name. */
-static int png_use(const uint8_t *data, size_t size, void *name)
-{
-	if (size < 20 || memcmp(data, "\x89PNG\r\n\x1a\n", 8) ||
-	    memcmp(data + size - 8, "IEND", 4))
-		return -EBADMSG;
-	return file_write(name, data, size);
-}
-
-/* @use says -EBADMSG to what is not, or not yet, all of a picture. */
-static int shot(int qmp, const char *device, const char *format,
-		int (*use)(const uint8_t *data, size_t size, void *arg),
-		void *arg)
-{
-	static _Atomic unsigned int count;
-	char path[128], arguments[512];
-	int64_t end = in_ms(3000);
-	uint8_t *data;
-	size_t size;
-	int ret;
-
-	/* A new name each time, which nobody here has looked for before. */
-	snprintf(path, sizeof(path), RUN_DIR "/screen-%d-%llx-%u.%s", getpid(),
-		 (unsigned long long)now_ns(), ++count, format);
-	snprintf(arguments, sizeof(arguments),
-		 "\"filename\": \"%s\", \"device\": \"%s\", \"format\": \"%s\"",
-		 path, device, format);
-	ret = run_command(qmp, "screendump", arguments, NULL, 0);
-	while (!ret) {
-		ret = file_read(path, &data, &size);
-		if (!ret) {
-			ret = use(data, size, arg);
-			free(data);
-		}
-		if ((ret != -EBADMSG && ret != -ENOENT) || now_ns() > end)
-			break;
-		ret = 0;
-		sleep_ms(20);
-	}
-	unlink(path);
-	return ret;
-}
-
-int qmp_screen(int qmp, const char *device, struct qmp_image *image,
-	       const char *png)
-{
-	int ret;
-
-	*image = (struct qmp_image){};
-	ret = shot(qmp, device, "ppm", ppm_use, image);
-	if (ret || !png)
-		return ret;
-	ret = shot(qmp, device, "png", png_use, (char *)png);
-	if (ret) {
-		free(image->rgb);
-		image->rgb = NULL;
-	}
-	return ret;
 }

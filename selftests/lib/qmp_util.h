@@ -12,12 +12,16 @@
 /* An fd, or a negative errno; -ENODEV without the port */
 int qmp_open(void);
 /*
- * @command is a whole QMP command in JSON. 0, or -EREMOTEIO if QEMU answered
- * with an error, which goes to stderr. Events are skipped. @answer may be NULL.
+ * The command @what; @arguments are the members of that object, in JSON. 0, or
+ * -EREMOTEIO if QEMU answered with an error, which goes to stderr. Events are
+ * skipped. @answer may be NULL; a string is given without quotes and escapes.
  */
-int qmp_command(int qmp, const char *command, char *answer, size_t size);
+int qmp_command(int qmp, const char *what, const char *arguments,
+		char *answer, size_t size);
 /* Human monitor command, for what QMP has no command of its own for. */
 int qmp_human(int qmp, const char *line, char *answer, size_t size);
+
+/* Screens: qmp_screen.c */
 
 struct qmp_image {
 	unsigned int width;
