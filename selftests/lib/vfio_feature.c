@@ -101,3 +101,12 @@ int vfio_info(const struct vfio_dev *dev, int dmabuf,
 	return vfio_feature(dev->fd, VFIO_DEVICE_FEATURE_GET |
 			    VFIO_DMABUF_FEATURE_INFO, info, sizeof(*info));
 }
+
+struct vfio_dmabuf_info info_of(const struct vfio_dev *dev, int dmabuf)
+{
+	struct vfio_dmabuf_info info;
+
+	if (vfio_info(dev, dmabuf, &info))
+		memset(&info, 0xff, sizeof(info));
+	return info;
+}

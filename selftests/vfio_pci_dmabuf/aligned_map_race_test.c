@@ -14,7 +14,7 @@
 
 #include "harness.h"
 
-#include "page_util.h"
+#include "sizes.h"
 
 /* What the header calls for mmap(), here and nowhere else */
 static void *mmap_hook(void *addr, size_t size, int prot, int flags, int fd,
@@ -24,8 +24,6 @@ static void *mmap_hook(void *addr, size_t size, int prot, int flags, int fd,
 #include <bufsync/aligned-map.h>
 #undef mmap
 
-#define PAGE		((size_t)page_size())
-#define HUGE		((size_t)pmd_size())
 #define SIZE		(5 * HUGE / 2)
 #define OTHERS		0x5a
 

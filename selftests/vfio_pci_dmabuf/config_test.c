@@ -77,7 +77,7 @@ TEST_F(config, memory_off_and_on)
 	uint32_t *late;
 	int i;
 
-	for (i = 0; i < (int)ARRAY_LEN(writes); i++) {
+	for (i = 0; i < (int)ARRAY_SIZE(writes); i++) {
 		off_t pos = writes[i].pos;
 		size_t len = writes[i].len;
 
@@ -146,7 +146,7 @@ TEST_F(config, harmless_writes)
 	struct vfio_dev *dev = &self->s.env.dev;
 	int i;
 
-	for (i = 0; i < (int)ARRAY_LEN(writes); i++) {
+	for (i = 0; i < (int)ARRAY_SIZE(writes); i++) {
 		ASSERT_EQ(0, rewrite(dev, writes[i].pos, writes[i].len, 0, 0));
 		EXPECT_EQ(self->zaps, zaps_of(dev)) TH_LOG("write %d", i);
 	}

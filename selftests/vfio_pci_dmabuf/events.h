@@ -18,16 +18,10 @@
 
 #include "vfio_env.h"
 
-#include "page_util.h"
+#include "sizes.h"
 #include "syncobj_util.h"
 #include "thread_util.h"
 
-#define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
-#define KIB(n)		((size_t)(n) << 10)
-#define MIB(n)		((size_t)(n) << 20)
-#define GIB(n)		((size_t)(n) << 30)
-#define PAGE		((size_t)page_size())
-#define HUGE		((size_t)pmd_size())
 /* What a bus returns when nobody answers; no test writes it. */
 #define NOBODY		0xffffffffU
 
@@ -202,17 +196,6 @@ static inline size_t touch(uint32_t *p, size_t pages)
 	for (i = 0; i < pages; i++)
 		bad += !try_read32(page_of(p, i), &value);
 	return bad;
-}
-
-/* What INFO tells; with an error, numbers that no test expects */
-static inline struct vfio_dmabuf_info info_of(const struct vfio_dev *dev,
-					      int dmabuf)
-{
-	struct vfio_dmabuf_info info = {};
-
-	if (vfio_info(dev, dmabuf, &info))
-		memset(&info, 0xff, sizeof(info));
-	return info;
 }
 
 static inline uint64_t zaps_of(const struct vfio_dev *dev)

@@ -6,7 +6,6 @@
 #include "events.h"
 
 #define BAR	2
-#define RW	(PROT_READ | PROT_WRITE)
 #define SEED	0x01000000U
 /* What is known of the BAR: page i holds SEED + i. */
 #define KNOWN	(24 * HUGE)
@@ -166,7 +165,7 @@ TEST_F(fault, misaligned)
 	long ours, stocks;
 	int i;
 
-	for (i = 0; i < (int)ARRAY_LEN(cases); i++) {
+	for (i = 0; i < (int)ARRAY_SIZE(cases); i++) {
 		ours = our_faults(self, cases[i].offset, cases[i].size, HUGE,
 				  cases[i].at);
 		EXPECT_EQ(self->huge ? cases[i].huge : cases[i].small, ours)
@@ -214,16 +213,16 @@ TEST_F(fault, many_ranges)
 	long faults;
 	int fd;
 
-	for (i = 0; i < ARRAY_LEN(ranges); i++)
+	for (i = 0; i < ARRAY_SIZE(ranges); i++)
 		size += ranges[i].length;
-	fd = vfio_export_ranges(self->dev, BAR, ranges, ARRAY_LEN(ranges),
+	fd = vfio_export_ranges(self->dev, BAR, ranges, ARRAY_SIZE(ranges),
 				O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(5, info_of(self->dev, fd).out_nr_ranges);
 	EXPECT_EQ(size, info_of(self->dev, fd).out_size);
 	p = map_aligned(fd, size, 0, RW, HUGE);
 	ASSERT_NE(MAP_FAILED, p);
-	for (i = 0; i < ARRAY_LEN(ranges); i++) {
+	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
 		for (page = 0; page < ranges[i].length / PAGE; page++) {
 			bad += !try_read32(page_of(p, at++), &value) ||
 			       value != SEED + ranges[i].offset / PAGE + page;

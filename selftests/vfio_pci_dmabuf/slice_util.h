@@ -14,15 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "page_util.h"
+#include "sizes.h"
 #include "vfio_util.h"
 
-#define KIB(n)		((uint64_t)(n) << 10)
-#define MIB(n)		((uint64_t)(n) << 20)
-#define GIB(n)		((uint64_t)(n) << 30)
-#define PAGE		((size_t)page_size())
-#define HUGE		((size_t)pmd_size())
-#define RW		(PROT_READ | PROT_WRITE)
 #define BAD_FD		9999
 
 /* What a word holds at @pos if its memory was filled with @seed */
@@ -183,11 +177,7 @@ static inline int signal_of(char *at, bool write)
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
-/* A counter of INFO, of the device or of a slice; all ones if there is none */
-#define INFO_OF(dev, dmabuf, field) ({					\
-	struct vfio_dmabuf_info _info;					\
-									\
-	vfio_info(dev, dmabuf, &_info) ? (uint64_t)-1 :			\
-					 (uint64_t)_info.field; })
+/* A counter of INFO, of the device or of a slice */
+#define INFO_OF(dev, dmabuf, field)	((uint64_t)info_of(dev, dmabuf).field)
 
 #endif /* _SLICE_UTIL_H */

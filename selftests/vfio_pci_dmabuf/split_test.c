@@ -21,7 +21,7 @@ static size_t marks[14];
 
 static void __attribute__((constructor)) marks_choose(void)
 {
-	const size_t chosen[ARRAY_LEN(marks)] = {
+	const size_t chosen[ARRAY_SIZE(marks)] = {
 		0, PAGE, 2 * PAGE, HUGE - PAGE, HUGE, HUGE + PAGE, MIB(300),
 		HALF - PAGE, HALF, HALF + PAGE, HALF + 2 * PAGE, HALF + HUGE,
 		SIZE - HUGE, SIZE - PAGE,
@@ -39,7 +39,7 @@ static size_t marks_set(void *p)
 {
 	size_t i, bad = 0;
 
-	for (i = 0; i < ARRAY_LEN(marks); i++)
+	for (i = 0; i < ARRAY_SIZE(marks); i++)
 		bad += !try_write32(word_at(p, marks[i]),
 				    SEED + marks[i] / PAGE);
 	return bad;
@@ -51,7 +51,7 @@ static size_t marks_differ(void *p, size_t but)
 	size_t i, bad = 0;
 	uint32_t value;
 
-	for (i = 0; i < ARRAY_LEN(marks); i++)
+	for (i = 0; i < ARRAY_SIZE(marks); i++)
 		if (marks[i] != but)
 			bad += !try_read32(word_at(p, marks[i]), &value) ||
 			       value != SEED + marks[i] / PAGE;
@@ -63,7 +63,7 @@ static size_t marks_left(void *p, size_t but)
 {
 	size_t i, left = 0;
 
-	for (i = 0; i < ARRAY_LEN(marks); i++)
+	for (i = 0; i < ARRAY_SIZE(marks); i++)
 		if (marks[i] != but)
 			left += !touch(word_at(p, marks[i]), 1);
 	return left;
@@ -175,7 +175,7 @@ static void change_each(struct __test_metadata *_metadata,
 	size_t i, but;
 	int ret;
 
-	for (i = 0; i < ARRAY_LEN(changes); i++) {
+	for (i = 0; i < ARRAY_SIZE(changes); i++) {
 		ASSERT_EQ(0, view_open(&v, self->dev, BAR, 0, SIZE, SIZE));
 		ASSERT_EQ(0, marks_differ(v.p, ALL));
 		if (self->huge)
@@ -257,7 +257,7 @@ TEST_F(split, moved)
 	char *space, *to, *p = (char *)self->v.p;
 	size_t i;
 
-	for (i = 0; i < ARRAY_LEN(offsets); i++) {
+	for (i = 0; i < ARRAY_SIZE(offsets); i++) {
 		space = mmap(NULL, 3 * SIZE, PROT_NONE, MAP_PRIVATE |
 			     MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		ASSERT_NE(MAP_FAILED, space);

@@ -457,7 +457,7 @@ static void everybody_stop(void)
 	size_t i;
 
 	flag_set(&storm.stop);
-	for (i = 0; i < ARRAY_LEN(threads); i++) {
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
 		if (!*threads[i])
 			continue;
 		pthread_join(*threads[i], NULL);
