@@ -7,26 +7,13 @@
  * BUFSYNC_STRESS_SECONDS as for storm_test; this one takes a third of it.
  */
 #include "bar_env.h"
-#include "events.h"
+#include "storm_env.h"
 
 #define SEED	0x01000000U
 #define PAGES	1024U
 #define ODD	64U
 
 enum op { HOT, BY_SIBLING, RESET, SYSFS, MEMORY, MAP, FORK, OPS };
-
-static const struct {
-	const char *name;
-	int min;
-} ops[OPS] = {
-	[HOT] = { "hot reset", 3 },
-	[BY_SIBLING] = { "hot reset by the sibling", 3 },
-	[RESET] = { "VFIO_DEVICE_RESET", 3 },
-	[SYSFS] = { "reset by sysfs", 3 },
-	[MEMORY] = { "memory off and on", 10 },
-	[MAP] = { "mapping made and dropped", 10 },
-	[FORK] = { "mapping inherited", 2 },
-};
 
 /* One of the two devices */
 struct target {
@@ -41,35 +28,45 @@ static struct {
 	struct stage s;
 	struct vfio_dev big;
 	struct target bochs_target, big_target;
-	bool stop, toggle;
-	unsigned long done[OPS];
-	int bad, bad_op;
-} storm;
+	struct tally tally;
+} storm = {
+	.tally = {
+		.count = OPS,
+		.resets = SYSFS + 1,
+		.memory = MEMORY,
+		.names = {
+			[HOT] = "hot reset",
+			[BY_SIBLING] = "hot reset by the sibling",
+			[RESET] = "VFIO_DEVICE_RESET",
+			[SYSFS] = "reset by sysfs",
+			[MEMORY] = "memory off and on",
+			[MAP] = "mapping made and dropped",
+			[FORK] = "mapping inherited",
+		},
+		.least = {
+			[HOT] = 3, [BY_SIBLING] = 3, [RESET] = 3, [SYSFS] = 3,
+			[MEMORY] = 10, [MAP] = 10, [FORK] = 2,
+		},
+	},
+};
+
+#define COUNT(op, ret)	tally_count(&storm.tally, op, ret, __LINE__)
 
 static bool stopped(void)
 {
-	return flag_get(&storm.stop) ||
-	       __atomic_load_n(&storm.bad, __ATOMIC_RELAXED);
+	return tally_stopped(&storm.tally);
 }
 
-static void count(enum op op, int ret)
+static bool toggles(void)
 {
-	if (!ret) {
-		count_up(&storm.done[op]);
-		return;
-	}
-	/* What only tries to get a lock may fail to. */
-	if (op <= SYSFS && (ret == -EAGAIN || ret == -EBUSY))
-		return;
-	storm.bad_op = op;
-	__atomic_store_n(&storm.bad, ret, __ATOMIC_RELEASE);
+	return flag_get(&storm.tally.toggle);
 }
 
 static void toggle(const struct target *t)
 {
-	if (!flag_get(&storm.toggle))
+	if (!toggles())
 		return;
-	count(MEMORY, vfio_memory_enable(t->dev, false) ?:
+	COUNT(MEMORY, vfio_memory_enable(t->dev, false) ?:
 		      vfio_memory_enable(t->dev, true));
 }
 
@@ -81,13 +78,13 @@ static void *resetter(void *arg)
 
 	for (i = 0; !stopped(); i++) {
 		if (pair && i % 2)
-			count(BY_SIBLING, vfio_hot_reset(&storm.s.second));
+			COUNT(BY_SIBLING, vfio_hot_reset(&storm.s.second));
 		else if (pair || i % 3 == 0)
-			count(HOT, vfio_hot_reset(t->dev));
+			COUNT(HOT, vfio_hot_reset(t->dev));
 		else if (i % 3 == 1)
-			count(RESET, vfio_reset(t->dev));
+			COUNT(RESET, vfio_reset(t->dev));
 		else
-			count(SYSFS, vfio_sysfs_poke(t->dev->bdf, "reset"));
+			COUNT(SYSFS, vfio_sysfs_poke(t->dev->bdf, "reset"));
 		toggle(t);
 		sleep_ms(i % 7 * 5);
 	}
@@ -115,7 +112,7 @@ static int look(uint32_t *p, size_t first, size_t pages)
 /* From before it began until after it has ended no memory was turned off. */
 static int judge(int seen, bool toggled)
 {
-	if (seen == SOME_SIGBUS && (toggled || flag_get(&storm.toggle)))
+	if (seen == SOME_SIGBUS && (toggled || toggles()))
 		return 0;
 	return seen == ALL_THERE ? 0 : seen == SOME_SIGBUS ? -EFAULT : -ESTALE;
 }
@@ -124,7 +121,7 @@ static void map_once(struct target *t, unsigned int *seed)
 {
 	size_t pages = 1 + rand_r(seed) % 600;
 	size_t first = rand_r(seed) % (PAGES - 600);
-	bool toggled = flag_get(&storm.toggle);
+	bool toggled = toggles();
 	bool fork_too = rand_r(seed) % 4 == 0;
 	pid_t pid = -1;
 	uint32_t *p;
@@ -132,7 +129,7 @@ static void map_once(struct target *t, unsigned int *seed)
 	p = bar_map_aligned(t->dev, t->bar, first * PAGE, pages * PAGE,
 			    rand_r(seed) % 2 ? HUGE : PAGE);
 	if (p == MAP_FAILED) {
-		count(MAP, -errno);
+		COUNT(MAP, -errno);
 		return;
 	}
 	if (fork_too) {
@@ -142,10 +139,10 @@ static void map_once(struct target *t, unsigned int *seed)
 			_exit(look(p, first, pages));
 		}
 	}
-	count(MAP, judge(look(p, first, pages), toggled));
+	COUNT(MAP, judge(look(p, first, pages), toggled));
 	munmap(p, pages * PAGE);
 	if (fork_too)
-		count(FORK, pid < 0 ? -ENOMEM :
+		COUNT(FORK, pid < 0 ? -ENOMEM :
 			    judge(reap_in(pid, 180000), toggled));
 }
 
@@ -189,31 +186,15 @@ static void target_stop(struct target *t)
 
 static void everybody_stop(void)
 {
-	flag_set(&storm.stop);
+	flag_set(&storm.tally.stop);
 	target_stop(&storm.bochs_target);
 	target_stop(&storm.big_target);
-}
-
-static bool enough(void)
-{
-	enum op op;
-
-	for (op = 0; op < OPS; op++)
-		if ((op != MEMORY || flag_get(&storm.toggle)) &&
-		    count_get(&storm.done[op]) < (unsigned long)ops[op].min)
-			return false;
-	return true;
 }
 
 /* A sixth of the time, or longer: until there is enough of everything */
 static void rage(void)
 {
-	int64_t end = in_ms(stress_seconds() * 1000 / 6);
-	int64_t too_long = in_ms(240000);
-
-	while (!stopped() && now_ns() < too_long &&
-	       (now_ns() < end || !enough()))
-		sleep_ms(20);
+	tally_wait(&storm.tally, stress_seconds() * 1000 / 6, 240000);
 }
 
 FIXTURE(bar_storm) {
@@ -263,7 +244,7 @@ TEST_F_TIMEOUT(bar_storm, short, 600)
 	rage();
 	check(_metadata, bochs, false);
 	check(_metadata, big, false);
-	flag_set(&storm.toggle);
+	flag_set(&storm.tally.toggle);
 	rage();
 	everybody_stop();
 	for (i = 0; i < 3; i++) {
@@ -271,13 +252,7 @@ TEST_F_TIMEOUT(bar_storm, short, 600)
 		EXPECT_TRUE(toucher_moves(&big->t[i]));
 	}
 	stage_stop(&storm.s);
-	EXPECT_EQ(0, storm.bad)
-		TH_LOG("%s: %s", ops[storm.bad_op].name, strerror(-storm.bad));
-	for (i = 0; i < OPS; i++) {
-		TH_LOG("%6lu %s", storm.done[i], ops[i].name);
-		EXPECT_LE(ops[i].min, (long)storm.done[i])
-			TH_LOG("too few: %s", ops[i].name);
-	}
+	tally_check(_metadata, &storm.tally);
 	check(_metadata, bochs, true);
 	check(_metadata, big, true);
 	EXPECT_EQ(0, differ(bochs->a, PAGES, SEED));

@@ -9,7 +9,7 @@
  * is revoked is revoked: no access that begins after REVOKE has returned may
  * succeed, in either half.
  */
-#include "events.h"
+#include "storm_env.h"
 
 #include <linux/pci_regs.h>
 
@@ -73,8 +73,6 @@ struct storm {
 	struct view regs;	/* of gpu, whose contents no reset keeps */
 	struct toucher regs_t;
 	pthread_t binder, flr;
-	bool stop;
-	bool toggle;	/* the second half */
 	bool debug;	/* a debug kernel */
 	/*
 	 * Children have copies of all fds. Before 6.3 stock VFIO does not bear that the
@@ -84,8 +82,7 @@ struct storm {
 	 */
 	pthread_rwlock_t apart;
 	bool old;
-	unsigned long done[OPS];
-	int bad, bad_op, line;
+	struct tally tally;
 };
 
 static struct storm storm;
@@ -118,33 +115,18 @@ static void apart_unlock(void)
 		pthread_rwlock_unlock(&storm.apart);
 }
 
+#define COUNT(op, ret)	tally_count(&storm.tally, op, ret, __LINE__)
+#define BAD(op, ret)	tally_bad(&storm.tally, op, ret, __LINE__)
+
 static bool stopped(void)
 {
-	return flag_get(&storm.stop) ||
-	       __atomic_load_n(&storm.bad, __ATOMIC_RELAXED);
+	return tally_stopped(&storm.tally);
 }
 
-static void bad(enum op op, int ret, int line)
+static bool toggles(void)
 {
-	storm.bad_op = op;
-	storm.line = line;
-	__atomic_store_n(&storm.bad, ret, __ATOMIC_RELEASE);
+	return flag_get(&storm.tally.toggle);
 }
-
-/* What only tries to get a lock may fail to. */
-static bool count(enum op op, int ret, int line)
-{
-	if (ret >= 0) {
-		count_up(&storm.done[op]);
-		return true;
-	}
-	if (op > SYSFS_RESET || (ret != -EAGAIN && ret != -EBUSY))
-		bad(op, ret, line);
-	return false;
-}
-
-#define COUNT(op, ret)	count(op, ret, __LINE__)
-#define BAD(op, ret)	bad(op, ret, __LINE__)
 
 /* Resets: the bus of the one has two functions, the other's is its own. */
 
@@ -207,7 +189,7 @@ static void *writer(void *arg)
 	int i, ret;
 
 	for (i = 0; !stopped(); i++) {
-		if (flag_get(&storm.toggle)) {
+		if (toggles()) {
 			ret = vfio_memory_enable(t->dev, false);
 			sleep_ms(i % 3);
 			COUNT(MEMORY, ret ?: vfio_memory_enable(t->dev, true));
@@ -257,7 +239,7 @@ static void generation(struct target *t, unsigned int *seed, bool *gone)
 	struct toucher users[2] = { { .gone = gone }, { .gone = gone } };
 	size_t pages = 1 + rand_r(seed) % MOST, i;
 	size_t at = CHURN / PAGE + rand_r(seed) % (CHURNS - MOST);
-	bool toggled = flag_get(&storm.toggle);
+	bool toggled = toggles();
 	struct view v = { .size = pages * PAGE };
 	pid_t pid = 0;
 	int ret;
@@ -307,7 +289,7 @@ static void generation(struct target *t, unsigned int *seed, bool *gone)
 		toucher_stop(&users[i]);
 		if (users[i].stale)
 			BAD(REVOKE, -ESTALE);
-		if (!toggled && !flag_get(&storm.toggle) && users[i].wrong)
+		if (!toggled && !toggles() && users[i].wrong)
 			BAD(EXPORT, -EIO);
 	}
 	if (any_alive(v.p, pages))
@@ -400,6 +382,21 @@ static void *binder(void *arg)
 	return NULL;
 }
 
+static void tally_init(void)
+{
+	enum op op;
+
+	storm.tally.count = OPS;
+	storm.tally.resets = FLR;
+	storm.tally.memory = MEMORY;
+	for (op = 0; op < OPS; op++) {
+		long min = storm.debug ? ops[op].debug : ops[op].min;
+
+		storm.tally.names[op] = ops[op].name;
+		storm.tally.least[op] = min * stress_seconds() / 30;
+	}
+}
+
 FIXTURE(storm) {
 	int unused;
 };
@@ -432,6 +429,7 @@ FIXTURE_SETUP(storm)
 	char bdf[16];
 
 	storm.debug = kernel_is_debug();
+	tally_init();
 	apart_init();
 	vfio_env_setup(_metadata, &s->env, VFIO_BOCHS, VFIO_OURS);
 	ASSERT_EQ(0, vfio_find(VFIO_SIBLING, bdf));
@@ -456,7 +454,7 @@ static void everybody_stop(void)
 	};
 	size_t i;
 
-	flag_set(&storm.stop);
+	flag_set(&storm.tally.stop);
 	for (i = 0; i < ARRAY_SIZE(threads); i++) {
 		if (!*threads[i])
 			continue;
@@ -475,36 +473,12 @@ FIXTURE_TEARDOWN(storm)
 	stage_teardown(_metadata, &storm.s);
 }
 
-static long least(enum op op)
-{
-	int min = storm.debug ? ops[op].debug : ops[op].min;
-
-	return (long)min * stress_seconds() / 30;
-}
-
-/* All that this half of the storm does, often enough? */
-static bool enough(void)
-{
-	enum op op, other = flag_get(&storm.toggle) ? OPS : MEMORY;
-
-	for (op = 0; op < OPS; op++)
-		if (op != other && (long)count_get(&storm.done[op]) < least(op))
-			return false;
-	return true;
-}
-
-/*
- * Until half of the time is over, and as much has been done as there must be, or
- * somebody finds fault. Ten times as long is too long.
- */
+/* Half of the time; ten times as long is too long. */
 static void rage(void)
 {
 	int ms = stress_seconds() * 500;
-	int64_t end = in_ms(ms), too_long = in_ms(10 * ms);
 
-	while (!stopped() && now_ns() < too_long &&
-	       (now_ns() < end || !enough()))
-		sleep_ms(20);
+	tally_wait(&storm.tally, ms, 10 * ms);
 }
 
 static void first_half(struct __test_metadata *_metadata, struct target *t)
@@ -564,7 +538,7 @@ TEST_F_TIMEOUT(storm, everything_at_once, 600)
 	rage();
 	first_half(_metadata, bochs);
 	first_half(_metadata, big);
-	flag_set(&storm.toggle);
+	flag_set(&storm.tally.toggle);
 	rage();
 
 	everybody_stop();
@@ -578,14 +552,7 @@ TEST_F_TIMEOUT(storm, everything_at_once, 600)
 	EXPECT_EQ(0, storm.regs_t.bus);
 	EXPECT_EQ(0, storm.regs_t.wrong);
 	EXPECT_LT(0, info_of(&storm.gpu, -1).out_waits);
-	EXPECT_EQ(0, storm.bad)
-		TH_LOG("%s, line %d: %s", ops[storm.bad_op].name, storm.line,
-		       strerror(-storm.bad));
-	for (i = 0; i < OPS; i++) {
-		TH_LOG("%6lu %s", storm.done[i], ops[i].name);
-		EXPECT_LE(least(i), (long)storm.done[i])
-			TH_LOG("too few: %s", ops[i].name);
-	}
+	tally_check(_metadata, &storm.tally);
 	second_half(_metadata, bochs);
 	second_half(_metadata, big);
 }
