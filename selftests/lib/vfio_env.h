@@ -8,12 +8,14 @@
 #define _VFIO_ENV_H
 
 #include <limits.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "harness.h"
 
 #include "module_util.h"
+#include "syncobj_util.h"
 #include "vfio_util.h"
 
 struct vfio_env {
@@ -30,6 +32,21 @@ static inline void vfio_env_setup(struct __test_metadata *_metadata,
 	env->kmsg = kmsg_start();
 	ASSERT_EQ(0, vfio_start(&env->dev, role, driver))
 		TH_LOG("cannot open the device by %s", driver);
+}
+
+/* Does the log come to have @text? What it had before that is read by then. */
+static inline bool kmsg_tells(int kmsg, const char *text, int ms)
+{
+	static char log[65536];
+	int64_t end = in_ms(ms);
+
+	do {
+		kmsg_read(kmsg, log, sizeof(log));
+		if (strstr(log, text))
+			return true;
+		sleep_ms(5);
+	} while (now_ns() < end);
+	return false;
 }
 
 /* What is still mapped at this point keeps the device open. */

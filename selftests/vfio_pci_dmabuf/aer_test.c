@@ -75,16 +75,7 @@ static bool errors_reach(const struct vfio_dev *dev, const char *kind,
 /* The kernel says so when the last driver has been told. */
 static bool recovered(int kmsg)
 {
-	static char log[65536];
-	int64_t end = in_ms(PATIENCE);
-
-	do {
-		kmsg_read(kmsg, log, sizeof(log));
-		if (strstr(log, "device recovery successful"))
-			return true;
-		sleep_ms(5);
-	} while (now_ns() < end);
-	return false;
+	return kmsg_tells(kmsg, "device recovery successful", PATIENCE);
 }
 
 /* A function whose link has failed is not asked what it was; its port counts. */

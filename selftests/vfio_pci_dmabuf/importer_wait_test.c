@@ -288,21 +288,6 @@ TEST_F(importer, reset_is_bounded)
 	EXPECT_EQ(0, edu_detach(lazy));
 }
 
-/* REVOKE waits for as long as it takes, but not without a word. */
-static bool says_so(int kmsg)
-{
-	static char log[65536];
-	int64_t end = in_ms(60000);
-
-	do {
-		sleep_ms(100);
-		kmsg_read(kmsg, log, sizeof(log));
-		if (strstr(log, "is revoked, and another device still has it"))
-			return true;
-	} while (now_ns() < end);
-	return false;
-}
-
 /* Anybody who has a slice can give it work that does not end. */
 TEST_F(importer, fence)
 {
@@ -329,7 +314,9 @@ TEST_F(importer, fence)
 	kmsg = kmsg_start();
 	ASSERT_GE(kmsg, 0);
 	ASSERT_EQ(0, action_start(&action));
-	EXPECT_TRUE(says_so(kmsg));
+	/* For as long as it takes, but not without a word */
+	EXPECT_TRUE(kmsg_tells(kmsg, "is revoked, and another device still has it",
+			       60000));
 	EXPECT_TRUE(action_waits(&action));
 	/* The end of the work is not that of the mapping. */
 	EXPECT_EQ(0, tf_signal(ctl, id));

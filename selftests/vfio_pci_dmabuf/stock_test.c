@@ -5,7 +5,6 @@
  */
 #include <stdarg.h>
 #include <sys/eventfd.h>
-#include <poll.h>
 
 #include "vfio_env.h"
 
