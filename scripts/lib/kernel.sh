@@ -130,12 +130,16 @@ kernel_unpack() {	# kernel_unpack DIR RELEASE
 	[[ -e $dir/vmlinuz ]] || { echo "no vmlinuz in the packages of $release"; return 1; }
 }
 
-kernel_set_up() {	# kernel_set_up ROW
-	local row=$1 release dir packages
+kernel_set_up() {	# kernel_set_up ROW TMP
+	local row=$1 release dir packages suite other=''
+	suite=$(row_field "$row" suite)
+	[[ " $ROOT_SUITES " == *" $suite "* ]] || other=1
+	# A mirror without the suite has no such kernel either.
+	[[ ! $other ]] || root_other_suite "$suite" "$2" || true
 	if ! release=$(row_resolve "$row"); then
-		root_apt_update
+		[[ $other ]] || root_apt_update
 		release=$(row_resolve "$row") || {
-			echo "no $(row_field "$row" kernel) in $(row_field "$row" suite) on this mirror" \
+			echo "no $(row_field "$row" kernel) in $suite on this mirror" \
 				>"$CACHE/rows/$row.unavailable"
 			return
 		}
@@ -165,7 +169,9 @@ kernel_set_up() {	# kernel_set_up ROW
 	fi
 	kernel_unpack "$dir" "$release"
 	printf '%s\n' "$release" >"$CACHE/rows/$row"
-	kernel_tools "$dir" >"$dir/tools"
+	# Nothing is built for a kernel out of range, and its compiler is too old for the root.
+	: >"$dir/tools"
+	[[ $(row_field "$row" set) == outside ]] || kernel_tools "$dir" >"$dir/tools"
 	: >"$dir/unpacked"
 }
 
@@ -180,14 +186,16 @@ kernel_finish() {	# kernel_finish DIR RELEASE KEY
 }
 
 kernel_ensure_locked() {
-	local row=$1 release
+	local row=$1 release tmp=$CACHE/linux/apt-$1
 	if [[ $(row_field "$row" set) == own ]]; then
 		"$TREE/$(row_field "$row" packages)" "$row" || die "row $row could not be made"
 		return
 	fi
 	release=$(row_release "$row")
 	if [[ -z $release || ! -e $CACHE/linux/$release/unpacked ]]; then
-		try_step "kernel $row: fetch and unpack" kernel_set_up "$row" || root_explain_failure
+		rm -rf "$tmp"
+		try_step "kernel $row: fetch and unpack" kernel_set_up "$row" "$tmp" || root_explain_failure
+		rm -rf "$tmp"
 	fi
 }
 

@@ -173,7 +173,19 @@ root_guest() {
 	root_extract "$ROOT_GUEST" "$ROOT_ARCH" ${!list}
 }
 
-root_run() { ns_run -l "$ROOT" "$@"; }	# root_run [-w] -- COMMAND...
+ROOT_APT=''
+root_run() { ns_run ${ROOT_APT:+-l "$ROOT_APT/upper"} -l "$ROOT" "$@"; }	# root_run [-w] -- COMMAND...
+
+# root_other_suite SUITE DIR: from here on apt, as root_run has it, knows SUITE and nothing
+# else. DIR is for what it knows. The root itself must be able to update its lists when
+# SUITE is gone.
+root_other_suite() {
+	# shellcheck disable=SC2016 # the inner shell's
+	ns_run -l "$ROOT" -u "$2" -- sh -ec '
+		echo "deb $1 $2 main" >/etc/apt/sources.list
+		apt-get update -q' sh "$(root_mirror)" "$1" || return
+	ROOT_APT=$2
+}
 
 root_apt_update() {
 	root_run -w -- apt-get update -q
