@@ -24,17 +24,8 @@ deb_select() {
 }
 
 deb_make_root() {
-	local line opts=()
-	while IFS= read -r line; do
-		opts+=(--aptopt="$line")
-	done < <(root_proxy)
 	rm -rf "$DEB_ROOT.tmp"
-	setpriv --pdeathsig KILL \
-		unshare --mount --pid --fork --kill-child --propagation private --mount-proc \
-		mmdebstrap --mode=root --variant=apt --skip=cleanup/apt/lists \
-		--dpkgopt=force-unsafe-io --aptopt='Acquire::Languages "none"' \
-		--aptopt='Acquire::Retries "3"' "${opts[@]}" \
-		"$DEB_SUITE" "$DEB_ROOT.tmp" "$(root_mirror)"
+	root_mmdebstrap apt "$DEB_SUITE" "$DEB_ROOT.tmp" "$(root_mirror)"
 	mv "$DEB_ROOT.tmp" "$DEB_ROOT"
 }
 

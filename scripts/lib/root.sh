@@ -110,29 +110,35 @@ root_explain_failure() {
 	die "what is finished is kept: run the same command again to continue"
 }
 
+# root_mmdebstrap VARIANT ARG...: with what this machine's apt is set to. "apt" makes roots
+# that packages are installed in later.
+root_mmdebstrap() {
+	local line opts=()
+	while IFS= read -r line; do
+		opts+=(--aptopt="$line")
+	done < <(root_proxy)
+	if [[ $1 == apt ]]; then
+		opts+=(--skip=cleanup/apt/lists --dpkgopt=force-unsafe-io)
+		[[ $(root_mirror) != https:* ]] || opts+=(--include=ca-certificates)
+	fi
+	setpriv --pdeathsig KILL \
+		unshare --mount --pid --fork --kill-child --propagation private --mount-proc \
+		mmdebstrap --mode=root --variant="$1" --aptopt='Acquire::Languages "none"' \
+		--aptopt='Acquire::Retries "3"' "${opts[@]}" "${@:2}"
+}
+
 root_base() {
-	local mirror suite line opts=()
+	local mirror suite sources=() opts=(--aptopt='APT::Install-Recommends "false"')
 	mirror=$(root_mirror)
 	rm -rf "$ROOT.tmp"
 	mkdir -p "$ROOT_DIR"
 	for suite in $ROOT_SUITES; do
-		opts+=("deb $mirror $suite main")
+		sources+=("deb $mirror $suite main")
 	done
-	while IFS= read -r line; do
-		opts=(--aptopt="$line" "${opts[@]}")
-	done < <(root_proxy)
-	[[ $mirror != https:* ]] || opts=(--include=ca-certificates "${opts[@]}")
-	[[ ! $ROOT_CROSS ]] || opts=(--architectures="$(dpkg --print-architecture),$ROOT_ARCH"
-		"${opts[@]}")
+	[[ ! $ROOT_CROSS ]] || opts+=(--architectures="$(dpkg --print-architecture),$ROOT_ARCH")
 	# No path-exclude here: mmdebstrap would pipe each package through a
 	# filter that costs a second apiece.
-	setpriv --pdeathsig KILL \
-		unshare --mount --pid --fork --kill-child --propagation private --mount-proc \
-		mmdebstrap --mode=root --variant=apt --skip=cleanup/apt/lists \
-		--dpkgopt=force-unsafe-io \
-		--aptopt='Acquire::Languages "none"' --aptopt='Acquire::Retries "3"' \
-		--aptopt='APT::Install-Recommends "false"' \
-		trixie "$ROOT.tmp" "${opts[@]}"
+	root_mmdebstrap apt "${opts[@]}" trixie "$ROOT.tmp" "${sources[@]}"
 	printf '%s\n' path-exclude=/usr/share/{man,locale,info,lintian}/\* \
 		path-exclude=/usr/share/doc/\* path-include=/usr/share/doc/\*/copyright \
 		>"$ROOT.tmp/etc/dpkg/dpkg.cfg.d/bufsync"
@@ -146,18 +152,11 @@ root_base() {
 # root_extract DIR ARCH PACKAGE...: a root that only guests run on. Unpacked, not installed:
 # the users are those of the root that builds. PACKAGE/SUITE is of that suite.
 root_extract() {
-	local dir=$1 arch=$2 line mirror opts=()
+	local dir=$1 arch=$2 mirror
 	shift 2
 	mirror=$(root_mirror)
-	while IFS= read -r line; do
-		opts+=(--aptopt="$line")
-	done < <(root_proxy)
 	rm -rf "$dir.tmp"
-	setpriv --pdeathsig KILL \
-		unshare --mount --pid --fork --kill-child --propagation private --mount-proc \
-		mmdebstrap --mode=root --variant=extract --architectures="$arch" \
-		--skip=check/qemu --aptopt='Acquire::Languages "none"' \
-		--aptopt='Acquire::Retries "3"' "${opts[@]}" \
+	root_mmdebstrap extract --architectures="$arch" --skip=check/qemu \
 		--include="$(tr ' ' , <<<"$*")" trixie "$dir.tmp" \
 		"deb $mirror trixie main" "deb $mirror trixie-backports main"
 	rm -rf "$dir.tmp"/{var/cache,var/lib/apt,usr/share/{doc,man,locale,info}}
