@@ -177,12 +177,16 @@ kernel_set_up() {	# kernel_set_up ROW TMP
 
 # What needs the root's tools, so that unpacking can run beside the making of
 # the root.
-kernel_finish() {	# kernel_finish DIR RELEASE KEY
-	local dir=$1 release=$2
+kernel_finish() {
 	# shellcheck disable=SC2086 # words
-	ns_run -l "$ROOT" -b "$dir=/run/kernel" -b "$SCRIPTS=/run/scripts" -- \
-		sh /run/scripts/lib/mk-boot "$release" "$3" \
+	ns_run -l "$ROOT" -b "$KERNEL_DIR=/run/kernel" -b "$SCRIPTS=/run/scripts" -- \
+		sh /run/scripts/lib/mk-boot "$KERNEL_RELEASE" "$KERNEL_BOOT" \
 		$KERNEL_INITRD_MODULES
+}
+
+kernel_finish_locked() {	# kernel_finish_locked ROW
+	[[ -e $KERNEL_DIR/vmlinux-$KERNEL_BOOT ]] ||
+		step "kernel $1 ($KERNEL_RELEASE): depmod, boot files" kernel_finish
 }
 
 kernel_ensure_locked() {
@@ -230,9 +234,7 @@ kernel_ensure() {
 	KERNEL_BOOT=$(cat "$SCRIPTS/initrd-init" "$SCRIPTS/lib/mk-boot" | sha256sum | cut -c1-16)
 	mapfile -t tools <"$KERNEL_DIR/tools"
 	locked "root${ROOT_CROSS:+-$ROOT_ARCH}" root_stage "build for $1" "${tools[@]}"
-	[[ -e $KERNEL_DIR/vmlinux-$KERNEL_BOOT ]] ||
-		locked "$(kernel_lock "$1")" step "kernel $1 ($KERNEL_RELEASE): depmod, boot files" \
-			kernel_finish "$KERNEL_DIR" "$KERNEL_RELEASE" "$KERNEL_BOOT"
+	locked "$(kernel_lock "$1")" kernel_finish_locked "$1"
 }
 
 # kernel_prefetch ROW...: fetch and unpack beside the installation of the
