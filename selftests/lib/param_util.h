@@ -3,12 +3,9 @@
 #ifndef _PARAM_UTIL_H
 #define _PARAM_UTIL_H
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "text_util.h"
 
@@ -26,20 +23,9 @@ static inline int param_get(const char *module, const char *name, char *value,
 			    size_t size)
 {
 	char path[PARAM_PATH];
-	ssize_t n;
-	int fd;
 
 	param_path(path, module, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = read(fd, value, size - 1);
-	close(fd);
-	if (n < 0)
-		return -EIO;
-	value[n] = '\0';
-	value[strcspn(value, "\n")] = '\0';
-	return 0;
+	return text_read(path, value, size);
 }
 
 static inline bool param_is(const char *module, const char *name,
