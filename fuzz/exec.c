@@ -272,6 +272,8 @@ static long op_run(struct ctx *x, const struct call *c, const struct desc *d)
 
 /**
  * call_run() - run a call
+ * @x:	of the thread that runs it
+ * @c:	the call
  *
  * Return: as the system call; errno is set.
  */

@@ -71,7 +71,10 @@ static uint64_t fd_value(struct rng *r, const struct field *f, bool good)
 
 /**
  * value_make() - a value for a field
+ * @r:	random numbers
+ * @f:	the field
  * @raw:	out: taken as it is
+ * @v:	out: the value
  * @good:	one that the call should like
  */
 void value_make(struct rng *r, const struct field *f, uint8_t *raw, uint64_t *v, bool good)
@@ -245,6 +248,8 @@ static bool prog_sane(const struct prog *p)
 
 /**
  * prog_next() - the next program to be run: a new one, or a changed one of the corpus
+ * @r:	random numbers
+ * @p:	out: the program
  */
 void prog_next(struct rng *r, struct prog *p)
 {

@@ -350,6 +350,7 @@ static void boot_now(void)
  * reduce() - go on with a reduction
  * @log:	of the run that found it
  * @memory:	struct reduction; zeroed for a new one but for suspect
+ * @splats:	file with the patterns of what a kernel's log must not tell
  *
  * Return: 0: done; 1: not found again; 4: call it again in a new guest.
  */

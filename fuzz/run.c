@@ -367,6 +367,10 @@ static void per_call(void)
 
 /**
  * run() - the fuzzer
+ * @seconds:	how long
+ * @workers:	processes, each of two threads
+ * @seed:	of the random numbers
+ * @log:	where it writes down what it runs
  *
  * Return: 0; 1: the kernel complained; 3: a process does not die.
  */

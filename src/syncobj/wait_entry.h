@@ -35,6 +35,7 @@
  *		whoever has seen it must still dequeue before freeing the entry.
  * @fence_cb:	never touched by DRM; for the owner
  * @point:	what to wait for; 0 is any fence. Constant while linked.
+ * @wrong:	in two of the variants only
  *
  * The order of the fields is DRM's. The variants serve the test which shows
  * that a wrong copy is refused.
