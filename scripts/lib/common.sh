@@ -76,6 +76,25 @@ kill_jobs() {
 	kill "${1:--TERM}" $(jobs -p) ${STEP_JOB-} 2>/dev/null || true
 }
 
+# at_end [VARIABLE...]: when this script ends or is told to, end its jobs, and remove what the
+# VARIABLEs then name. A subshell in the background begins with "trap - EXIT".
+at_end() {
+	AT_END=("$@")
+	trap at_end_now EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+}
+
+at_end_now() {
+	local rc=$? name
+	trap - EXIT INT TERM HUP
+	kill_jobs
+	for name in "${AT_END[@]}"; do
+		[[ ! ${!name-} ]] || rm -rf "${!name}"
+	done
+	exit "$rc"
+}
+
 # locked NAME COMMAND...: run COMMAND while holding the cache's lock NAME, so
 # that two runs never make the same thing at the same time.
 locked() {
