@@ -254,7 +254,7 @@ class Targets(unittest.TestCase):
         for program in ('heap', 'vfio', 'gem', 'syncobj'):
             with open(os.path.join(HERE, '..', 'bench', program + '-bench.c'),
                       encoding='utf-8') as file:
-                module = re.search(r'samples\("([a-z_]+)"', source := file.read()).group(1)
+                module = re.search(r'(?:samples|compared)\("([a-z_]+)"', source := file.read()).group(1)
             for name in re.findall(r'(?:line|report|against_stock|first_touch|config_writes|'
                                    r'per_entry|against_drm|samples)\((?:"[^"]*",\s*)??"([a-z_]+)"', source):
                 if name not in modules:
