@@ -138,6 +138,15 @@ int64_t edu_told(int edu)
 	return ret ?: (int64_t)stats.out_told;
 }
 
+bool edu_told_soon(int edu, int64_t before)
+{
+	int64_t end = in_ms(30000);
+
+	while (edu_told(edu) <= before && now_ns() < end)
+		sleep_ms(10);
+	return edu_told(edu) > before;
+}
+
 int64_t edu_forced(int edu)
 {
 	struct test_edu_stats_args stats;

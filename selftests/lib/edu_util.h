@@ -36,6 +36,8 @@ int edu_unpin(int edu);
 int edu_stats(int edu, struct test_edu_stats_args *stats);
 /* Some of it; -errno */
 int64_t edu_told(int edu);
+/* Since @before, within 30 s: whoever tells it to let go has begun. */
+bool edu_told_soon(int edu, int64_t before);
 int64_t edu_forced(int edu);
 int edu_mapped(int edu);
 

@@ -286,16 +286,6 @@ static void *revoker_run(void *arg)
 	return NULL;
 }
 
-/* Whoever tells an importer to let go has begun. */
-static bool told_soon(int edu)
-{
-	int64_t end = in_ms(30000);
-
-	while (edu_told(edu) < 1 && now_ns() < end)
-		sleep_ms(10);
-	return edu_told(edu) >= 1;
-}
-
 /* Why REVOKE waits: until it has unmapped, a device can do what it could. */
 TEST_F(edu, revoke_waits)
 {
@@ -305,7 +295,7 @@ TEST_F(edu, revoke_waits)
 
 	ASSERT_EQ(0, edu_import(e->edu, e->buf, TEST_EDU_LAZY));
 	ASSERT_EQ(0, pthread_create(&r.thread, NULL, revoker_run, &r));
-	ASSERT_TRUE(told_soon(e->edu));
+	ASSERT_TRUE(edu_told_soon(e->edu, 0));
 	sleep_ms(300);
 	check_let_in(_metadata, e->edu, at);
 	EXPECT_FALSE(__atomic_load_n(&r.done, __ATOMIC_ACQUIRE));

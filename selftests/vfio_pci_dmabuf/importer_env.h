@@ -53,10 +53,18 @@ static inline uint64_t importers(const struct vfio_dev *dev, int buf)
 	return INFO_OF(dev, buf, out_importers);
 }
 
-/* Since @before */
-static inline bool told_by(int edu, int64_t before)
+FIXTURE(importer) {
+	struct importer_env i;
+};
+
+FIXTURE_SETUP(importer)
 {
-	return edu_told(edu) > before;
+	importer_env_setup(_metadata, &self->i);
+}
+
+FIXTURE_TEARDOWN(importer)
+{
+	importer_env_teardown(_metadata, &self->i);
 }
 
 #endif /* _IMPORTER_ENV_H */

@@ -7,20 +7,6 @@
 
 #include "pte_util.h"
 
-FIXTURE(importer) {
-	struct importer_env i;
-};
-
-FIXTURE_SETUP(importer)
-{
-	importer_env_setup(_metadata, &self->i);
-}
-
-FIXTURE_TEARDOWN(importer)
-{
-	importer_env_teardown(_metadata, &self->i);
-}
-
 /*
  * Nobody who cannot be told, and nobody who cannot take what has no memory
  * behind it. One who can and does comes through, so it is not for another

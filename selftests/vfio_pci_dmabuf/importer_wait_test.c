@@ -16,20 +16,6 @@
 /* Longest time that a reset may wait for importers, and all that it does */
 #define RESET_NS	(60 * NSEC_PER_SEC)
 
-FIXTURE(importer) {
-	struct importer_env i;
-};
-
-FIXTURE_SETUP(importer)
-{
-	importer_env_setup(_metadata, &self->i);
-}
-
-FIXTURE_TEARDOWN(importer)
-{
-	importer_env_teardown(_metadata, &self->i);
-}
-
 /* Something that may not come to its end */
 struct action {
 	pthread_t thread;
@@ -113,16 +99,6 @@ static int do_touch(struct action *action)
 	return try_read32(action->map, &value) ? 0 : -EFAULT;
 }
 
-/* By who is about to: it has begun then. */
-static bool told_soon_by(int edu, int64_t before)
-{
-	int64_t end = in_ms(30000);
-
-	while (!told_by(edu, before) && now_ns() < end)
-		sleep_ms(10);
-	return told_by(edu, before);
-}
-
 /* REVOKE returns when the last one has unmapped, not before. */
 TEST_F(importer, revoke_waits)
 {
@@ -136,7 +112,7 @@ TEST_F(importer, revoke_waits)
 	ASSERT_EQ(0, edu_import(second, self->i.buf, TEST_EDU_LAZY));
 	ASSERT_EQ(0, edu_import(eager, self->i.buf, 0));
 	ASSERT_EQ(0, action_start(&action));
-	ASSERT_TRUE(told_soon_by(first, 0));
+	ASSERT_TRUE(edu_told_soon(first, 0));
 	EXPECT_TRUE(action_waits(&action));
 	EXPECT_EQ(1, edu_told(first));
 	EXPECT_EQ(1, edu_told(second));
@@ -175,7 +151,7 @@ TEST_F(importer, revoke_waits_alone)
 
 	ASSERT_EQ(0, edu_import(lazy, self->i.buf, TEST_EDU_LAZY));
 	ASSERT_EQ(0, action_start(&action));
-	ASSERT_TRUE(told_soon_by(lazy, 0));
+	ASSERT_TRUE(edu_told_soon(lazy, 0));
 	EXPECT_TRUE(action_waits(&action));
 
 	second = vfio_export(dev, BAR, SIZE, SIZE, O_RDWR);
@@ -210,7 +186,7 @@ TEST_F(importer, revoke_killed)
 	ASSERT_GE(pid, 0);
 	if (!pid)
 		_exit(vfio_revoke(dev, self->i.buf) ? 1 : 0);
-	ASSERT_TRUE(told_soon_by(lazy, 0));
+	ASSERT_TRUE(edu_told_soon(lazy, 0));
 	sleep_ms(300);
 	ASSERT_EQ(0, waitpid(pid, &status, WNOHANG));
 	ASSERT_EQ(0, kill(pid, SIGKILL));
@@ -228,7 +204,7 @@ TEST_F(importer, revoke_killed)
 	/* Who asks once more waits as well: the answer must be true for all. */
 	told = edu_told(lazy);
 	ASSERT_EQ(0, action_start(&again));
-	ASSERT_TRUE(told_soon_by(lazy, told));
+	ASSERT_TRUE(edu_told_soon(lazy, told));
 	EXPECT_TRUE(action_waits(&again));
 	EXPECT_EQ(1, edu_mapped(lazy));
 	EXPECT_EQ(0, edu_unmap(lazy));
@@ -373,7 +349,7 @@ TEST_F(importer, close_waits)
 	ASSERT_EQ(0, edu_import(lazy, self->i.buf, TEST_EDU_LAZY));
 	ASSERT_EQ(0, edu_import(eager, self->i.buf, 0));
 	ASSERT_EQ(0, action_start(&action));
-	ASSERT_TRUE(told_soon_by(lazy, 0));
+	ASSERT_TRUE(edu_told_soon(lazy, 0));
 	EXPECT_TRUE(action_waits(&action));
 	EXPECT_EQ(0, edu_mapped(eager));
 	EXPECT_EQ(1, edu_mapped(lazy));

@@ -10,18 +10,10 @@
 
 #include "syncobj_util.h"
 
-FIXTURE(importer) {
-	struct importer_env i;
-};
-
-FIXTURE_SETUP(importer)
+/* Since @before */
+static bool told_by(int edu, int64_t before)
 {
-	importer_env_setup(_metadata, &self->i);
-}
-
-FIXTURE_TEARDOWN(importer)
-{
-	importer_env_teardown(_metadata, &self->i);
+	return edu_told(edu) > before;
 }
 
 TEST_F(importer, memory_off)

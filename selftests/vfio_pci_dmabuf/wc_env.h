@@ -70,4 +70,36 @@ static inline size_t touch(const void *map, size_t size)
 	return good;
 }
 
+FIXTURE(wc) {
+	struct wc_env w;
+};
+
+FIXTURE_VARIANT(wc) {
+	enum vfio_role role;
+	int bar;
+};
+
+FIXTURE_VARIANT_ADD(wc, ivshmem) {
+	.role = VFIO_BIG,
+	.bar = 2,
+};
+
+FIXTURE_VARIANT_ADD(wc, bochs) {
+	.role = VFIO_BOCHS,
+	.bar = 0,
+};
+
+FIXTURE_SETUP(wc)
+{
+	if (variant->role == VFIO_BOCHS && 2 * SIZE > MIB(16))
+		SKIP(return, "the device's memory has no room for huge pages");
+	wc_env_setup(_metadata, &self->w, variant->role, variant->bar, SIZE,
+		     SIZE);
+}
+
+FIXTURE_TEARDOWN(wc)
+{
+	wc_env_teardown(_metadata, &self->w);
+}
+
 #endif /* _WC_ENV_H */

@@ -7,38 +7,6 @@
 
 #include "wc_env.h"
 
-FIXTURE(wc) {
-	struct wc_env w;
-};
-
-FIXTURE_VARIANT(wc) {
-	enum vfio_role role;
-	int bar;
-};
-
-FIXTURE_VARIANT_ADD(wc, ivshmem) {
-	.role = VFIO_BIG,
-	.bar = 2,
-};
-
-FIXTURE_VARIANT_ADD(wc, bochs) {
-	.role = VFIO_BOCHS,
-	.bar = 0,
-};
-
-FIXTURE_SETUP(wc)
-{
-	if (variant->role == VFIO_BOCHS && 2 * SIZE > MIB(16))
-		SKIP(return, "the device's memory has no room for huge pages");
-	wc_env_setup(_metadata, &self->w, variant->role, variant->bar, SIZE,
-		     SIZE);
-}
-
-FIXTURE_TEARDOWN(wc)
-{
-	wc_env_teardown(_metadata, &self->w);
-}
-
 /* Gone while the memory is off, back with the same attribute */
 TEST_F(wc, memory_off)
 {
