@@ -324,11 +324,13 @@ TEST_F(importer, reset_waits_as_long_as_told)
 		EXPECT_EQ(0, edu_release(lazy));
 		ASSERT_EQ(0, vfio_memory_enable(dev, true));
 	}
-	/* less what may be missing of a tick */
-	EXPECT_LE(3 * NSEC_PER_SEC - 20 * NSEC_PER_MSEC, took[2]);
 	/* One of the others may have been held up by something else. */
 	if (took[1] < took[0])
 		took[0] = took[1];
+	/*
+	 * Of 2.8 s: the wait counts ticks, and a guest that got no processor for
+	 * a while takes the late ones all at once.
+	 */
 	EXPECT_LE(2 * NSEC_PER_SEC, took[2] - took[0]);
 }
 
