@@ -32,9 +32,11 @@ VM_KERNEL_TIMEOUT=${VM_KERNEL_TIMEOUT:-150}
 VM_THREADS=${VM_THREADS:-single}
 
 # The test machine, the same for every row: an IOMMU and devices to give away.
-# Three root ports: two displays in one IOMMU group, a big BAR, a device that can
+# Four root ports: two displays in one IOMMU group, a BAR that the largest pages fit, one of
+# moderate size (what a kernel with KASAN and DEBUG_OBJECTS does when a BAR is mapped for it and
+# unmapped again goes by the size: seconds for a GiB), a device that can
 # be reset and powered down by itself, and reports errors. (With hot-plug by ACPI the ports' links
-# look dead after a reset.) A fourth, with nothing behind it, is a slot that devices come to and
+# look dead after a reset.) A fifth, with nothing behind it, is a slot that devices come to and
 # go from while the guest runs. The monitor is for the guest; the server must be
 # there before its client.
 QEMU_MACHINE='-nodefaults -no-reboot -display none -vga none -monitor none
@@ -49,6 +51,9 @@ QEMU_MACHINE='-nodefaults -no-reboot -display none -vga none -monitor none
 	-device pcie-root-port,hotplug=off,id=port1,bus=pcie.0,addr=11.0,chassis=2,pref64-reserve=2G
 	-object memory-backend-ram,id=big,size=1G,share=on
 	-device ivshmem-plain,memdev=big,bus=port1
+	-device pcie-root-port,hotplug=off,id=port4,bus=pcie.0,addr=14.0,chassis=5
+	-object memory-backend-ram,id=memory,size=128M,share=on
+	-device ivshmem-plain,memdev=memory,bus=port4
 	-device pcie-root-port,hotplug=off,id=port2,bus=pcie.0,addr=12.0,chassis=3
 	-device virtio-gpu-pci,bus=port2,id=gpu0,aer=on
 	-device pcie-root-port,id=port3,bus=pcie.0,addr=13.0,chassis=4,pref64-reserve=64M

@@ -46,7 +46,7 @@ FIXTURE_SETUP(nth)
 
 	/* For mmap of the device; all else is the same. */
 	ASSERT_EQ(0, bar_mmap_load());
-	vfio_env_setup(_metadata, &self->env, VFIO_BIG, VFIO_OURS);
+	vfio_env_setup(_metadata, &self->env, VFIO_MEMORY, VFIO_OURS);
 	ASSERT_EQ(0, failnth_setup());
 	c->dev = &self->env.dev;
 	ASSERT_EQ(0, vfio_memory_enable(c->dev, true));

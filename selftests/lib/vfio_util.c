@@ -71,6 +71,7 @@ static const struct role roles[] = {
 	[VFIO_BOCHS] = { 0x1234, 0x1111, true, 0, 0 },
 	[VFIO_SIBLING] = { 0x1234, 0x1111, true, 1, 0 },
 	[VFIO_BIG] = { 0x1af4, 0x1110, true, 0, 1UL << 30 },
+	[VFIO_MEMORY] = { 0x1af4, 0x1110, true, 0, 128UL << 20 },
 	[VFIO_GPU] = { 0x1af4, 0x1050, true, 0, 0 },
 	[VFIO_EDU] = { 0x1234, 0x11e8, false, 0, 0 },
 	[VFIO_IVSHMEM] = { 0x1af4, 0x1110, false, 0, 4UL << 20 },

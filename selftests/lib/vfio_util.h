@@ -28,7 +28,8 @@
 enum vfio_role {
 	VFIO_BOCHS,	/* bochs-display: BAR0 16 MiB prefetchable, BAR2 4 KiB */
 	VFIO_SIBLING,	/* the same, behind the same root port */
-	VFIO_BIG,	/* ivshmem: BAR2 1 GiB prefetchable */
+	VFIO_BIG,	/* ivshmem: BAR2 1 GiB prefetchable; slow on a debug kernel */
+	VFIO_MEMORY,	/* ivshmem: BAR2 128 MiB prefetchable */
 	VFIO_GPU,	/* virtio-gpu-pci: FLR, power management */
 	VFIO_EDU,	/* edu: BAR0 1 MiB, not prefetchable; a DMA engine */
 	VFIO_IVSHMEM,	/* ivshmem: BAR2 4 MiB, the file /run/vm/ivshmem */

@@ -124,7 +124,7 @@ FIXTURE_SETUP(aer)
 	self->dev = &self->s.env.dev;
 	self->other = &self->s.second;
 	vfio_env_setup(_metadata, &self->s.env, VFIO_GPU, VFIO_OURS);
-	ASSERT_EQ(0, vfio_start(self->other, VFIO_BIG, VFIO_OURS));
+	ASSERT_EQ(0, vfio_start(self->other, VFIO_MEMORY, VFIO_OURS));
 	ASSERT_EQ(0, vfio_memory_enable(self->dev, true));
 	ASSERT_EQ(0, vfio_memory_enable(self->other, true));
 	ASSERT_EQ(0, view_open(&self->a, self->dev, BAR, 0, SIZE, PAGE));

@@ -83,7 +83,7 @@ FIXTURE_VARIANT(reset) {
 };
 
 FIXTURE_VARIANT_ADD(reset, hot) {
-	VFIO_BIG, 2, 1024, 1024, true, NULL, vfio_hot_reset
+	VFIO_MEMORY, 2, 1024, 1024, true, NULL, vfio_hot_reset
 };
 
 FIXTURE_VARIANT_ADD(reset, hot_by_stock_sibling) {
@@ -103,7 +103,7 @@ FIXTURE_VARIANT_ADD(reset, flr) {
 };
 
 FIXTURE_VARIANT_ADD(reset, by_sysfs) {
-	VFIO_BIG, 2, 1024, 1024, true, NULL, sysfs_reset
+	VFIO_MEMORY, 2, 1024, 1024, true, NULL, sysfs_reset
 };
 
 FIXTURE_SETUP(reset)

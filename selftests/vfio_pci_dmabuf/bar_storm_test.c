@@ -26,8 +26,8 @@ struct target {
 
 static struct {
 	struct stage s;
-	struct vfio_dev big;
-	struct target bochs_target, big_target;
+	struct vfio_dev memory;
+	struct target bochs_target, memory_target;
 	struct tally tally;
 } storm = {
 	.tally = {
@@ -188,7 +188,7 @@ static void everybody_stop(void)
 {
 	flag_set(&storm.tally.stop);
 	target_stop(&storm.bochs_target);
-	target_stop(&storm.big_target);
+	target_stop(&storm.memory_target);
 }
 
 /* A sixth of the time, or longer: until there is enough of everything */
@@ -206,7 +206,7 @@ FIXTURE_SETUP(bar_storm)
 	ASSERT_EQ(0, bar_mmap_load());
 	vfio_env_setup(_metadata, &storm.s.env, VFIO_BOCHS, VFIO_OURS);
 	ASSERT_EQ(0, sibling_open(&storm.s, VFIO_STOCK));
-	ASSERT_EQ(0, vfio_start(&storm.big, VFIO_BIG, VFIO_OURS));
+	ASSERT_EQ(0, vfio_start(&storm.memory, VFIO_MEMORY, VFIO_OURS));
 }
 
 FIXTURE_TEARDOWN(bar_storm)
@@ -214,8 +214,8 @@ FIXTURE_TEARDOWN(bar_storm)
 	everybody_stop();
 	stage_stop(&storm.s);
 	unmap_named(UNMAP_SLICES);
-	if (storm.big.bdf[0])
-		vfio_stop(&storm.big);
+	if (storm.memory.bdf[0])
+		vfio_stop(&storm.memory);
 	stage_teardown(_metadata, &storm.s);
 }
 
@@ -236,32 +236,32 @@ static void check(struct __test_metadata *_metadata, struct target *t,
 
 TEST_F_TIMEOUT(bar_storm, short, 600)
 {
-	struct target *bochs = &storm.bochs_target, *big = &storm.big_target;
+	struct target *bochs = &storm.bochs_target, *memory = &storm.memory_target;
 	int i;
 
 	target_setup(_metadata, bochs, &storm.s.env.dev, 0);
-	target_setup(_metadata, big, &storm.big, 2);
+	target_setup(_metadata, memory, &storm.memory, 2);
 	rage();
 	check(_metadata, bochs, false);
-	check(_metadata, big, false);
+	check(_metadata, memory, false);
 	flag_set(&storm.tally.toggle);
 	rage();
 	everybody_stop();
 	for (i = 0; i < 3; i++) {
 		EXPECT_TRUE(toucher_moves(&bochs->t[i]));
-		EXPECT_TRUE(toucher_moves(&big->t[i]));
+		EXPECT_TRUE(toucher_moves(&memory->t[i]));
 	}
 	stage_stop(&storm.s);
 	tally_check(_metadata, &storm.tally);
 	check(_metadata, bochs, true);
-	check(_metadata, big, true);
+	check(_metadata, memory, true);
 	EXPECT_EQ(0, differ(bochs->a, PAGES, SEED));
 	EXPECT_EQ(0, differ(bochs->odd, ODD, SEED + 500));
-	EXPECT_EQ(0, differ(big->a, PAGES, SEED));
-	EXPECT_EQ(0, differ(big->odd, ODD, SEED + 500));
-	EXPECT_LT(0, info_of(big->dev, -1).out_waits);
+	EXPECT_EQ(0, differ(memory->a, PAGES, SEED));
+	EXPECT_EQ(0, differ(memory->odd, ODD, SEED + 500));
+	EXPECT_LT(0, info_of(memory->dev, -1).out_waits);
 	/* They are nobody's slices. */
-	EXPECT_EQ(0, info_of(big->dev, -1).out_slices);
+	EXPECT_EQ(0, info_of(memory->dev, -1).out_slices);
 }
 
 TEST_HARNESS_MAIN

@@ -24,7 +24,7 @@ FIXTURE_VARIANT(bar) {
 	size_t pages;	/* of memory */
 };
 
-FIXTURE_VARIANT_ADD(bar, memory) { .role = VFIO_BIG, .bar = 2, .pages = PAGES };
+FIXTURE_VARIANT_ADD(bar, memory) { .role = VFIO_MEMORY, .bar = 2, .pages = PAGES };
 FIXTURE_VARIANT_ADD(bar, gpu) { .role = VFIO_GPU, .bar = 4, .pages = 1 };
 
 static void start(struct __test_metadata *_metadata, FIXTURE_DATA(bar) *self,

@@ -104,7 +104,7 @@ FIXTURE_VARIANT(edu) {
 };
 
 FIXTURE_VARIANT_ADD(edu, ivshmem) {
-	.role = VFIO_BIG,
+	.role = VFIO_MEMORY,
 	.bar = 2,
 };
 
@@ -381,7 +381,7 @@ FIXTURE(reset) {
 
 FIXTURE_SETUP(reset)
 {
-	edu_env_setup(_metadata, &self->e, VFIO_BIG, 2);
+	edu_env_setup(_metadata, &self->e, VFIO_MEMORY, 2);
 }
 
 FIXTURE_TEARDOWN(reset)

@@ -33,7 +33,7 @@ FIXTURE_VARIANT(event) {
 };
 
 FIXTURE_VARIANT_ADD(event, bus_reset) {
-	.role = VFIO_BIG, .bar = 2, .size = MIB(4),
+	.role = VFIO_MEMORY, .bar = 2, .size = MIB(4),
 	.keeps = true,
 };
 

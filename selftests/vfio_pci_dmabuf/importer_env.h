@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A slice of VFIO_BIG, and QEMU's edu as an importer that has not attached yet. */
+/* A slice of VFIO_MEMORY, and QEMU's edu as an importer that has not attached yet. */
 #ifndef _IMPORTER_ENV_H
 #define _IMPORTER_ENV_H
 
@@ -25,7 +25,7 @@ static inline void importer_env_setup(struct __test_metadata *_metadata,
 {
 	struct test_edu_stats_args stats;
 
-	vfio_env_setup(_metadata, &i->env, VFIO_BIG, VFIO_OURS);
+	vfio_env_setup(_metadata, &i->env, VFIO_MEMORY, VFIO_OURS);
 	ASSERT_EQ(0, vfio_memory_enable(&i->env.dev, true));
 	ASSERT_EQ(0, edu_start(i->edu_bdf)) TH_LOG("no edu");
 	i->buf = vfio_export(&i->env.dev, BAR, SIZE, SIZE, O_RDWR | O_CLOEXEC);

@@ -69,7 +69,7 @@ struct target {
 struct storm {
 	struct stage s;
 	struct vfio_dev sibling, gpu;
-	struct target bochs, big;
+	struct target bochs, memory;
 	struct view regs;	/* of gpu, whose contents no reset keeps */
 	struct toucher regs_t;
 	pthread_t binder, flr;
@@ -145,7 +145,7 @@ static void *bochs_resetter(void *arg)
 	return NULL;
 }
 
-static void *big_resetter(void *arg)
+static void *memory_resetter(void *arg)
 {
 	struct target *t = arg;
 	int i;
@@ -435,9 +435,9 @@ FIXTURE_SETUP(storm)
 	ASSERT_EQ(0, vfio_find(VFIO_SIBLING, bdf));
 	ASSERT_EQ(0, vfio_bind(bdf, VFIO_STOCK));
 	ASSERT_EQ(0, vfio_open(&storm.sibling, bdf, &s->env.dev));
-	ASSERT_EQ(0, vfio_start(&s->second, VFIO_BIG, VFIO_OURS));
+	ASSERT_EQ(0, vfio_start(&s->second, VFIO_MEMORY, VFIO_OURS));
 	target_setup(_metadata, &storm.bochs, &s->env.dev, 0);
-	target_setup(_metadata, &storm.big, &s->second, 2);
+	target_setup(_metadata, &storm.memory, &s->second, 2);
 	ASSERT_EQ(0, vfio_start(&storm.gpu, VFIO_GPU, VFIO_OURS));
 	ASSERT_EQ(0, vfio_memory_enable(&storm.gpu, true));
 	ASSERT_EQ(0, view_open(&storm.regs, &storm.gpu, 4, 0,
@@ -449,8 +449,8 @@ static void everybody_stop(void)
 {
 	pthread_t *threads[] = {
 		&storm.bochs.resetter, &storm.bochs.churner,
-		&storm.bochs.writer, &storm.big.resetter, &storm.big.churner,
-		&storm.big.writer, &storm.binder, &storm.flr,
+		&storm.bochs.writer, &storm.memory.resetter, &storm.memory.churner,
+		&storm.memory.writer, &storm.binder, &storm.flr,
 	};
 	size_t i;
 
@@ -483,7 +483,7 @@ static void rage(void)
 
 static void first_half(struct __test_metadata *_metadata, struct target *t)
 {
-	const char *name = t == &storm.big ? "big" : "bochs";
+	const char *name = t == &storm.memory ? "memory" : "bochs";
 	unsigned long stocks = count_get(&t->t[3].bus);
 	int i;
 
@@ -522,29 +522,29 @@ static void second_half(struct __test_metadata *_metadata, struct target *t)
 
 TEST_F_TIMEOUT(storm, everything_at_once, 600)
 {
-	struct target *bochs = &storm.bochs, *big = &storm.big;
+	struct target *bochs = &storm.bochs, *memory = &storm.memory;
 	int i;
 
 	ASSERT_EQ(0, pthread_create(&bochs->resetter, NULL, bochs_resetter,
 				    bochs));
-	ASSERT_EQ(0, pthread_create(&big->resetter, NULL, big_resetter, big));
+	ASSERT_EQ(0, pthread_create(&memory->resetter, NULL, memory_resetter, memory));
 	ASSERT_EQ(0, pthread_create(&bochs->churner, NULL, churner, bochs));
-	ASSERT_EQ(0, pthread_create(&big->churner, NULL, churner, big));
+	ASSERT_EQ(0, pthread_create(&memory->churner, NULL, churner, memory));
 	ASSERT_EQ(0, pthread_create(&bochs->writer, NULL, writer, bochs));
-	ASSERT_EQ(0, pthread_create(&big->writer, NULL, writer, big));
+	ASSERT_EQ(0, pthread_create(&memory->writer, NULL, writer, memory));
 	ASSERT_EQ(0, pthread_create(&storm.binder, NULL, binder, NULL));
 	ASSERT_EQ(0, pthread_create(&storm.flr, NULL, flr, NULL));
 
 	rage();
 	first_half(_metadata, bochs);
-	first_half(_metadata, big);
+	first_half(_metadata, memory);
 	flag_set(&storm.tally.toggle);
 	rage();
 
 	everybody_stop();
 	for (i = 0; i < 4; i++) {
 		EXPECT_TRUE(toucher_moves(&bochs->t[i]));
-		EXPECT_TRUE(toucher_moves(&big->t[i]));
+		EXPECT_TRUE(toucher_moves(&memory->t[i]));
 	}
 	EXPECT_TRUE(toucher_moves(&storm.regs_t));
 	stage_stop(&storm.s);
@@ -554,7 +554,7 @@ TEST_F_TIMEOUT(storm, everything_at_once, 600)
 	EXPECT_LT(0, info_of(&storm.gpu, -1).out_waits);
 	tally_check(_metadata, &storm.tally);
 	second_half(_metadata, bochs);
-	second_half(_metadata, big);
+	second_half(_metadata, memory);
 }
 
 TEST_HARNESS_MAIN

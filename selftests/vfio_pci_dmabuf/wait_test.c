@@ -40,7 +40,7 @@ FIXTURE_VARIANT(wait) {
 };
 
 FIXTURE_VARIANT_ADD(wait, bus_reset) {
-	.role = VFIO_BIG, .bar = 2, .pages = PAGES, .seed = SEED,
+	.role = VFIO_MEMORY, .bar = 2, .pages = PAGES, .seed = SEED,
 };
 
 FIXTURE_VARIANT_ADD(wait, function_reset) {

@@ -80,7 +80,7 @@ FIXTURE_VARIANT(wc) {
 };
 
 FIXTURE_VARIANT_ADD(wc, ivshmem) {
-	.role = VFIO_BIG,
+	.role = VFIO_MEMORY,
 	.bar = 2,
 };
 

@@ -153,7 +153,7 @@ FIXTURE_VARIANT(reset) {
 };
 
 FIXTURE_VARIANT_ADD(reset, bus) {
-	.role = VFIO_BIG,
+	.role = VFIO_MEMORY,
 	.bar = 2,
 };
 
