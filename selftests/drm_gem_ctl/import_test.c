@@ -196,7 +196,7 @@ static void *close_it(void *arg)
 TEST_F(import, known_handle_is_closed_meanwhile)
 {
 	int other = gem_open_driver("bufsync_gem"), fd, round, ret;
-	int known = 0, foreign = 0;
+	int known = 0, foreign = 0, rounds = kernel_rounds(3000);
 	pthread_barrier_t barrier;
 	uint32_t got, class;
 	pthread_t thread;
@@ -210,7 +210,7 @@ TEST_F(import, known_handle_is_closed_meanwhile)
 	fd = gem_export(other, gem_new(other, 1));
 	ASSERT_GE(fd, 0);
 	ASSERT_EQ(0, pthread_barrier_init(&barrier, NULL, 2));
-	for (round = 0; round < 3000; round++) {
+	for (round = 0; round < rounds; round++) {
 		c = (struct closer) { self->drm, 0, &barrier };
 		ASSERT_EQ(0, gem_import(self->drm, fd, &c.handle));
 		ASSERT_EQ(0, pthread_create(&thread, NULL, close_it, &c));
@@ -292,7 +292,7 @@ TEST_F(import, example)
 TEST_F(import, fd_changes_meanwhile)
 {
 	int other = gem_open_driver("bufsync_gem"), i, ret;
-	int stale = 0, done = 0, foreign = 0;
+	int stale = 0, done = 0, foreign = 0, calls = kernel_rounds(20000);
 	struct drm_gem_ctl_entry entry;
 	struct swapper s = { };
 	pthread_t thread;
@@ -310,7 +310,7 @@ TEST_F(import, fd_changes_meanwhile)
 	ASSERT_GE(s.fds[1], 0);
 	s.at = dup(s.fds[0]);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, swap, &s));
-	for (i = 0; i < 20000; i++) {
+	for (i = 0; i < calls; i++) {
 		ret = no_move(self, s.at, &got, &class);
 		/* dup2() may have taken the number for a moment */
 		if (ret == -EBADF)

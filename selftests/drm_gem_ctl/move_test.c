@@ -214,12 +214,12 @@ TEST_F(move, race_for_a_number)
 	struct racer r[2];
 	pthread_barrier_t barrier;
 	pthread_t threads[2];
-	int round, i, winner;
+	int round, i, winner, rounds = kernel_rounds(200);
 	uint32_t other = gem_new(self->drm, 1);
 
 	ASSERT_EQ(2, other);
 	pthread_barrier_init(&barrier, NULL, 2);
-	for (round = 0; round < 200; round++) {
+	for (round = 0; round < rounds; round++) {
 		for (i = 0; i < 2; i++) {
 			r[i] = (struct racer) { self, &barrier, 1 + i, 0 };
 			ASSERT_EQ(0, pthread_create(&threads[i], NULL, race,
@@ -252,10 +252,10 @@ TEST_F(move, race_for_an_object)
 	struct racer r[2];
 	pthread_barrier_t barrier;
 	pthread_t threads[2];
-	int round, i, winner;
+	int round, i, winner, rounds = kernel_rounds(200);
 
 	pthread_barrier_init(&barrier, NULL, 2);
-	for (round = 0; round < 200; round++) {
+	for (round = 0; round < rounds; round++) {
 		for (i = 0; i < 2; i++) {
 			r[i] = (struct racer) { self, &barrier, 600 + i, 0 };
 			ASSERT_EQ(0, pthread_create(&threads[i], NULL,

@@ -261,6 +261,11 @@ bool kernel_is_debug(void)
 	return row && (!strcmp(row, "debug") || !strcmp(row, "kcsan"));
 }
 
+int kernel_rounds(int n)
+{
+	return kernel_is_debug() ? n / 10 : n;
+}
+
 bool kernel_is_realtime(void)
 {
 	struct utsname name;

@@ -52,6 +52,8 @@ bool kernel_at_least(int major, int minor);
  */
 bool kernel_is_row(void);
 bool kernel_is_debug(void);
+/* @n, or a tenth on a debug kernel, which takes ten times as long for each */
+int kernel_rounds(int n);
 bool kernel_is_realtime(void);
 /* Transparent huge pages, which a kernel without does not map devices by either */
 bool kernel_has_thp(void);

@@ -172,7 +172,7 @@ static int abandon_all(FIXTURE_DATA(scale) *self, int cycles)
  */
 TEST_F_TIMEOUT(scale, abandoned, 300)
 {
-	bool debug = access("/sys/kernel/debug/kmemleak", F_OK) == 0;
+	bool debug = kernel_is_debug();
 	struct slab_caches *caches;
 	long before, after;
 
@@ -182,7 +182,7 @@ TEST_F_TIMEOUT(scale, abandoned, 300)
 	before = slab_kib();
 	ASSERT_GT(before, 0);
 	caches = slab_caches_read();
-	ASSERT_EQ(0, abandon_all(self, debug ? CYCLES / 10 : CYCLES));
+	ASSERT_EQ(0, abandon_all(self, kernel_rounds(CYCLES)));
 	EXPECT_EQ(self->refs, module_settle("syncobj", self->refs));
 	after = slab_kib();
 	TH_LOG("slab: %ld KiB before, %ld KiB after", before, after);
@@ -199,8 +199,9 @@ TEST_F_TIMEOUT(scale, abandoned, 300)
 TEST_F_TIMEOUT(scale, swept_before_there_are_too_many, 120)
 {
 	int efd = efd_new(), so, i, refs, most = 0;
+	int many = kernel_is_debug() ? 6000 : 20000;
 
-	for (i = 0; i < 20000; i++) {
+	for (i = 0; i < many; i++) {
 		so = so_create(self->env.dev, 0);
 		ASSERT_GE(so, 0);
 		ASSERT_EQ(0, so_eventfd(self->env.dev, so, efd, 1, 0));
