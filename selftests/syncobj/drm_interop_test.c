@@ -3,11 +3,15 @@
  * The syncobjs here and those of a DRM driver are the same objects, in both
  * directions; with virtio-gpu, and with a driver that every kernel has.
  */
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <xf86drm.h>
 
 #include "env_util.h"
 #include "drm_util.h"
+#include "text_util.h"
 
 FIXTURE(interop) {
 	struct env env;
@@ -150,6 +154,61 @@ TEST_F(interop, drm_signal_fires_our_eventfd)
 	EXPECT_EQ(0, efd_quiet(efd));
 	ASSERT_EQ(0, drmSyncobjSignal(self->drm, &self->handle, 1));
 	EXPECT_EQ(1, efd_wait(efd));
+}
+
+/* The thread of the module that DRM wakes; a negative errno if there is none */
+static pid_t notifier(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *de;
+	pid_t found = -ESRCH;
+	char path[64], comm[32];
+
+	while (proc && found < 0 && (de = readdir(proc))) {
+		snprintf(path, sizeof(path), "/proc/%.20s/comm", de->d_name);
+		if (text_read(path, comm, sizeof(comm)) == 0 &&
+		    !strcmp(comm, "syncobj-notify"))
+			found = atoi(de->d_name);
+	}
+	if (proc)
+		closedir(proc);
+	return found;
+}
+
+/*
+ * DRM adds the point, and before the thread that it wakes has run a caller of ours
+ * adds another one, or takes all away. The watch is served first.
+ */
+TEST_F(interop, before_the_notifier_runs)
+{
+	int efd = efd_new(), far = efd_new();
+	pid_t task = notifier();
+	cpu_set_t all, zero;
+
+	ASSERT_LT(0, task);
+	ASSERT_EQ(0, sched_getaffinity(task, sizeof(all), &all));
+	CPU_ZERO(&zero);
+	CPU_SET(0, &zero);
+	ASSERT_EQ(0, sched_setaffinity(task, sizeof(zero), &zero));
+	/* It has no turn until this thread sleeps. */
+	ASSERT_EQ(0, pin_cpu0(true));
+	ASSERT_EQ(0, so_eventfd(self->env.dev, self->so, efd, 4, 0));
+	ASSERT_EQ(0, so_eventfd(self->env.dev, self->so, far, 6, 0));
+	ASSERT_EQ(0, drm_signal(self, 4));
+	ASSERT_EQ(0, so_signal1(self->env.dev, self->so, 5));
+	ASSERT_EQ(0, pin_cpu0(false));
+	EXPECT_EQ(1, efd_wait(efd));
+	EXPECT_EQ(0, efd_quiet(far));
+
+	/* Those of 6 and 7, and after them there is nothing to watch. */
+	ASSERT_EQ(0, so_eventfd(self->env.dev, self->so, efd, 7, 0));
+	ASSERT_EQ(0, pin_cpu0(true));
+	ASSERT_EQ(0, drm_signal(self, 7));
+	ASSERT_EQ(0, so_reset1(self->env.dev, self->so));
+	ASSERT_EQ(0, pin_cpu0(false));
+	EXPECT_EQ(1, efd_wait(efd));
+	EXPECT_EQ(1, efd_wait(far));
+	EXPECT_EQ(0, sched_setaffinity(task, sizeof(all), &all));
 }
 
 #define SPEED_OBJECTS	48
