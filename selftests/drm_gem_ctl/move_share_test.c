@@ -31,7 +31,7 @@ FIXTURE_SETUP(share)
 {
 	if (!strcmp(variant->exporter, "virtio_gpu") && !kernel_is_row())
 		SKIP(return, "only in a guest: it needs virtio-gpu");
-	ASSERT_EQ(0, gem_reload(GEM_DRIVERS));
+	ASSERT_EQ(0, gem_use(GEM_DRIVERS));
 	gem_env_setup(_metadata, &self->env);
 	self->a = gem_open_driver(variant->exporter);
 	self->b = gem_open_driver(variant->importer);
@@ -52,7 +52,6 @@ FIXTURE_TEARDOWN(share)
 	munmap(self->map, PAGES * GEM_PAGE);
 	gem_env_teardown(_metadata, &self->env);
 	EXPECT_TRUE(dmabuf_gone(self->ino));
-	EXPECT_EQ(0, gem_reload(NULL));
 }
 
 /* What is written through the one is read through the dma-buf. */
@@ -233,7 +232,7 @@ FIXTURE(again) {
 
 FIXTURE_SETUP(again)
 {
-	ASSERT_EQ(0, gem_reload(GEM_DRIVERS));
+	ASSERT_EQ(0, gem_use(GEM_DRIVERS));
 	gem_env_setup(_metadata, &self->env);
 	self->vgem = gem_open_driver("vgem");
 	self->drm = gem_open_driver("bufsync_gem");
@@ -248,7 +247,6 @@ FIXTURE_TEARDOWN(again)
 {
 	gem_env_teardown(_metadata, &self->env);
 	EXPECT_TRUE(dmabuf_gone(self->ino));
-	EXPECT_EQ(0, gem_reload(NULL));
 }
 
 /*
@@ -283,6 +281,12 @@ TEST_F(again, imported_object)
 	ASSERT_EQ(0, gem_import(self->drm, self->dmabuf, &handle));
 	EXPECT_EQ(70, handle);
 	EXPECT_EQ(1, gem_count_cached(self->env.dev, self->drm));
+}
+
+/* Tests are processes that end otherwise: this is when all are through. */
+static void __attribute__((destructor)) restore(void)
+{
+	gem_reload(NULL);
 }
 
 TEST_HARNESS_MAIN

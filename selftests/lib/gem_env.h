@@ -18,6 +18,7 @@
 
 #include "gem_util.h"
 #include "module_util.h"
+#include "param_util.h"
 
 /* Each driver that the tests move handles of; the last is the tests' own. */
 #define GEM_DRIVERS	"vgem,virtio_gpu,bochs-drm,bufsync_gem"
@@ -49,6 +50,16 @@ static inline int gem_reload(const char *drivers)
 		 drivers ? drivers : "");
 	return module_probe_with(GEM_MODULE, drivers ? parameter : NULL) ?
 	       -EIO : 0;
+}
+
+/*
+ * The same, unless it is so already: on a debug kernel it takes seconds. Programs whose
+ * tests begin with it restore the module when they are through.
+ */
+static inline int gem_use(const char *drivers)
+{
+	return param_is(GEM_MODULE, "move_drivers", drivers) ? 0 :
+	       gem_reload(drivers);
 }
 
 static inline void gem_env_setup(struct __test_metadata *_metadata,
