@@ -18,6 +18,9 @@
 #include "syncobj_util.h"
 #include "thread_util.h"
 
+/* The thread of the module that DRM wakes */
+#define NOTIFIER	"syncobj-notify"
+
 struct env {
 	int dev;	/* /dev/syncobj */
 	int tf;		/* /dev/bufsync_test_fence */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "syncobj_util.h"
+#include "text_util.h"
 #include "thread_util.h"
 
 char task_state(pid_t tid)
@@ -92,6 +94,23 @@ int waiter_join(struct waiter *w)
 	if (pthread_timedjoin_np(w->thread, NULL, &ts))
 		return -ETIMEDOUT;
 	return w->ret;
+}
+
+pid_t task_named(const char *name)
+{
+	DIR *proc = opendir("/proc");
+	char path[64], comm[32];
+	pid_t found = -ESRCH;
+	struct dirent *de;
+
+	while (proc && found < 0 && (de = readdir(proc))) {
+		snprintf(path, sizeof(path), "/proc/%.20s/comm", de->d_name);
+		if (!text_read(path, comm, sizeof(comm)) && !strcmp(comm, name))
+			found = atoi(de->d_name);
+	}
+	if (proc)
+		closedir(proc);
+	return found;
 }
 
 int pin_cpu0(bool fifo)

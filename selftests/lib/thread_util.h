@@ -33,6 +33,8 @@ bool waiter_sleeps(struct waiter *w);
 /* Returns the result of WAIT, or -ETIMEDOUT if it hangs. */
 int waiter_join(struct waiter *w);
 
+/* The process or kernel thread of that name; -ESRCH if there is none */
+pid_t task_named(const char *name);
 /* As in /proc/PID/stat; X if there is none */
 char task_state(pid_t tid);
 /* Waits until a thread of any process sleeps. */

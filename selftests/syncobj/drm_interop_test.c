@@ -3,15 +3,12 @@
  * The syncobjs here and those of a DRM driver are the same objects, in both
  * directions; with virtio-gpu, and with a driver that every kernel has.
  */
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <xf86drm.h>
 
 #include "env_util.h"
 #include "drm_util.h"
-#include "text_util.h"
 
 FIXTURE(interop) {
 	struct env env;
@@ -156,25 +153,6 @@ TEST_F(interop, drm_signal_fires_our_eventfd)
 	EXPECT_EQ(1, efd_wait(efd));
 }
 
-/* The thread of the module that DRM wakes; a negative errno if there is none */
-static pid_t notifier(void)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *de;
-	pid_t found = -ESRCH;
-	char path[64], comm[32];
-
-	while (proc && found < 0 && (de = readdir(proc))) {
-		snprintf(path, sizeof(path), "/proc/%.20s/comm", de->d_name);
-		if (text_read(path, comm, sizeof(comm)) == 0 &&
-		    !strcmp(comm, "syncobj-notify"))
-			found = atoi(de->d_name);
-	}
-	if (proc)
-		closedir(proc);
-	return found;
-}
-
 /*
  * DRM adds the point, and before the thread that it wakes has run a caller of ours
  * adds another one, or takes all away. The watch is served first.
@@ -182,7 +160,7 @@ static pid_t notifier(void)
 TEST_F(interop, before_the_notifier_runs)
 {
 	int efd = efd_new(), far = efd_new();
-	pid_t task = notifier();
+	pid_t task = task_named(NOTIFIER);
 	cpu_set_t all, zero;
 
 	ASSERT_LT(0, task);

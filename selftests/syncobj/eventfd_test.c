@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* EVENTFD: when it fires, and how often. */
-#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -337,29 +336,16 @@ TEST_F(eventfd, woken_by_any_submission)
 /* How often the module's thread has gone to sleep; -1 if there is none */
 static long notifier_slept(void)
 {
-	struct dirent *de;
-	char path[300], line[128];
-	DIR *dir = opendir("/proc");
+	char path[64], line[128];
 	long slept = -1;
-	bool it;
 	FILE *f;
 
-	while (dir && slept < 0 && (de = readdir(dir))) {
-		snprintf(path, sizeof(path), "/proc/%s/status", de->d_name);
-		f = fopen(path, "re");
-		it = false;
-		while (f && fgets(line, sizeof(line), f)) {
-			if (!strcmp(line, "Name:\tsyncobj-notify\n"))
-				it = true;
-			if (it)
-				sscanf(line, "voluntary_ctxt_switches: %ld",
-				       &slept);
-		}
-		if (f)
-			fclose(f);
-	}
-	if (dir)
-		closedir(dir);
+	snprintf(path, sizeof(path), "/proc/%d/status", task_named(NOTIFIER));
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "voluntary_ctxt_switches: %ld", &slept);
+	if (f)
+		fclose(f);
 	return slept;
 }
 
